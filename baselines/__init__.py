@@ -1,0 +1,1 @@
+"""Hand-made features, and the methods to compare with: linear SVM, CPM, JPML, chance."""

@@ -1,0 +1,1 @@
+"""Feature extractors: from (faces, landmarks) of some frames to float32 (N, D)."""

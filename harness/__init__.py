@@ -1,0 +1,1 @@
+"""The framework: data, protocols, metrics, plan, engine, store. It knows no method by name."""

@@ -1,0 +1,235 @@
+"""The front door: parse, call, print. The one file that may know every room.
+
+Exit status: 0 all is done, 1 something failed (the report says what), 2 a mistake in what was
+given, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from harness.errors import UserError
+
+EXAMPLES = """\
+examples:
+  aubench demo                            see everything work, in minutes, without any dataset
+  aubench plan suite.yaml                 what would run, what is cached, what it would cost
+  aubench run suite.yaml                  do what is not done yet, into runs/<suite name>/
+  aubench status suite.yaml               where it stands, from any terminal
+  aubench report suite.yaml               rebuild the report from the run folder
+  aubench synth lab --out prepared/lab    a dataset of synthetic faces
+  aubench prepare bp4d DIR --out prepared/bp4d
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    if str(Path.cwd()) not in sys.path:  # where a user's own methods are
+        sys.path.append(str(Path.cwd()))
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(options.run(options))
+    except UserError as error:
+        print(f"aubench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("aubench: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, exit status 2."""
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="aubench",
+        description="Benchmark facial action unit detection: sweeps on Ray, comparison reports.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def verb(
+        name: str, run: Callable[[argparse.Namespace], int], summary: str, *examples: str
+    ) -> argparse.ArgumentParser:
+        listed = "\n".join(f"  {example}" for example in examples)
+        added = verbs.add_parser(
+            name,
+            help=summary,
+            description=f"examples:\n{listed}\n\n{summary[0].upper()}{summary[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.set_defaults(run=run)
+        return added
+
+    demo = verb("demo", _demo, "run the demo suite and write its report", "aubench demo")
+    _out(demo)
+    _cluster(demo)
+
+    plan = verb(
+        "plan",
+        _plan,
+        "list a suite's jobs, what is cached and what the rest will cost",
+        "aubench plan demo",
+        "aubench plan suite.yaml --splits",
+    )
+    _suite(plan)
+    _out(plan)
+    plan.add_argument(
+        "--splits", action="store_true", help="print the subjects and base rates of every fold"
+    )
+    plan.add_argument("--json", action="store_true", help="print the whole plan as JSON")
+
+    run = verb(
+        "run",
+        _run,
+        "do what is not done yet of a suite, then write the report",
+        "aubench run suite.yaml",
+        "aubench run suite.yaml --address auto",
+    )
+    _suite(run)
+    _out(run)
+    _cluster(run)
+
+    status = verb(
+        "status",
+        _status,
+        "show what is done, running, failed and waiting",
+        "aubench status demo",
+        "aubench status runs/demo",
+    )
+    _suite(status)
+    _out(status)
+
+    report = verb(
+        "report",
+        _report,
+        "rebuild the report from the run folder alone",
+        "aubench report demo",
+        "aubench report runs/demo",
+    )
+    _suite(report)
+    _out(report)
+    return parser
+
+
+def _suite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "suite", metavar="SUITE", help="a suite file, or the name of one that ships"
+    )
+
+
+def _out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", metavar="DIR", help="the run folder (default: runs/<suite name>)")
+
+
+def _cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--address", help="join a running Ray cluster ('auto' or host:port)")
+    parser.add_argument("--cpus", type=int, help="CPUs of the local Ray instance (default: all)")
+    parser.add_argument("--gpus", type=int, help="GPUs of the local Ray instance (default: all)")
+
+
+def _demo(options: argparse.Namespace) -> int:
+    options.suite = "demo"
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from harness.sweep import run_suite
+
+    name = " ".join(["aubench", *sys.argv[1:]]) if sys.argv[1:] else "the same command"
+    try:
+        result = run_suite(
+            options.suite,
+            options.out,
+            address=options.address,
+            cpus=options.cpus,
+            gpus=options.gpus,
+        )
+    except KeyboardInterrupt:
+        print(f"\naubench: stopped; every finished job is kept. To go on: {name}", file=sys.stderr)
+        return 130
+    if not result.worked:
+        print("everything was done already")
+    return _report_on(result.store.folder)
+
+
+def _report_on(folder: Path) -> int:
+    """Builds and prints the report; 1 if the run has holes."""
+    from harness.store import RunStore
+    from reports.build import build, summary_table
+
+    store = RunStore(folder)
+    plan = store.plan()
+    states = store.states(plan)
+    page = build(folder)
+    print(summary_table(folder))
+    failed = [key for key, state in states.items() if state == "failed"]
+    for key in failed:
+        failure = store.failure(key) or {}
+        print(
+            f"failed: {plan.jobs[key].title}: {failure.get('error', 'no record')}", file=sys.stderr
+        )
+    blocked = sum(state == "blocked" for state in states.values())
+    if blocked:
+        print(f"blocked by those: {blocked} jobs", file=sys.stderr)
+    print(f"report: {page}")
+    return 1 if failed or blocked else 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from harness.plan.build import build_plan
+    from harness.store import RunStore
+    from harness.suite.load import load_suite
+    from harness.sweep import RUNS
+
+    suite = load_suite(options.suite)
+    plan = build_plan(suite)
+    if options.json:
+        json.dump(plan.to_json(), sys.stdout, indent=1)
+        print()
+        return 0
+    states = RunStore(Path(options.out) if options.out else RUNS / plan.suite).states(plan)
+    from harness.plan.listing import print_plan, print_splits
+
+    if options.splits:
+        print_splits(plan)
+    else:
+        print_plan(plan, states)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from harness.plan.listing import print_status
+    from harness.store import RunStore
+    from harness.sweep import run_folder
+
+    return print_status(RunStore(run_folder(options.suite, options.out)))
+
+
+def _report(options: argparse.Namespace) -> int:
+    from harness.sweep import run_folder
+
+    return _report_on(run_folder(options.suite, options.out))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

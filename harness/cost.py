@@ -1,0 +1,114 @@
+"""What a plan will cost: time from recorded timings, disk from sizes that are known beforehand.
+
+Every finished job adds a line to ``timings.jsonl`` in the cache. An estimate scales the median of
+the same work's seconds a frame (the same method with the same options if there is one, else the
+same method); work that was never timed is counted apart, never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.data.prepared import FACE_SIZE, NUM_LANDMARKS
+from harness.data.sources import cache_folder
+from harness.plan.jobs import Job, Plan, digest
+from harness.store import State
+
+FACE_BYTES = FACE_SIZE * FACE_SIZE * 3 + NUM_LANDMARKS * 2 * 4
+SCORE_BYTES = 6  # a label and a score, as they come out of parquet's compression
+
+
+def record_timing(job: Job, seconds: float) -> None:
+    """Adds a finished job's seconds to the recorded timings."""
+    exact, loose = _names(job)
+    line = {"exact": exact, "loose": loose, "frames": job.num_frames, "seconds": round(seconds, 3)}
+    file = timings_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as timings:
+        timings.write(json.dumps(line) + "\n")
+
+
+def timings_file() -> Path:
+    """Where timings are recorded."""
+    return cache_folder() / "timings.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What is still to be done: CPU and GPU hours, bytes on disk, and jobs that nobody has timed."""
+
+    jobs: int
+    cpu_hours: float
+    gpu_hours: float
+    disk_bytes: int
+    untimed: int
+
+
+class Estimator:
+    """Seconds of a job, from what was recorded on this machine or in this shared cache."""
+
+    def __init__(self, timings: Mapping[str, list[float]] | None = None) -> None:
+        self._rates = dict(timings) if timings is not None else _recorded_rates()
+
+    def seconds(self, job: Job) -> float | None:
+        """Expected seconds, or None if no such work was ever timed."""
+        for name in _names(job):
+            if name in self._rates:
+                return statistics.median(self._rates[name]) * max(job.num_frames, 1)
+        return None
+
+    def cost(self, plan: Plan, states: Mapping[str, State]) -> Cost:
+        """Cost of everything in the plan that is not done."""
+        left = [job for key, job in plan.jobs.items() if states[key] != "done"]
+        cpu = gpu = 0.0
+        untimed = 0
+        for job in left:
+            seconds = self.seconds(job)
+            if seconds is None:
+                untimed += 1
+            else:
+                cpu += seconds * job.resources.cpus * job.resources.workers
+                gpu += seconds * job.resources.gpus * job.resources.workers
+        return Cost(
+            jobs=len(left),
+            cpu_hours=cpu / 3600,
+            gpu_hours=gpu / 3600,
+            disk_bytes=sum(_disk(job) for job in left),
+            untimed=untimed,
+        )
+
+
+def _disk(job: Job) -> int:
+    """Bytes that a job will leave: faces of a dataset, scores of a cell. Models are not counted."""
+    if job.kind == "dataset":
+        return job.num_frames * FACE_BYTES
+    if job.kind == "cell":
+        return job.num_frames * SCORE_BYTES * len(job.spec["aus"])
+    return 0
+
+
+def _names(job: Job) -> tuple[str, str]:
+    spec: Mapping[str, Any] = job.spec
+    what = spec.get("method") or spec.get("extractor") or job.kind
+    return f"{job.kind} {what} {digest(spec.get('options'))}", f"{job.kind} {what}"
+
+
+def _recorded_rates() -> dict[str, list[float]]:
+    rates: dict[str, list[float]] = {}
+    file = timings_file()
+    if not file.is_file():
+        return rates
+    for line in file.read_text(encoding="utf-8").splitlines()[-5000:]:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # a line cut short by a crash
+        rate = entry["seconds"] / max(entry["frames"], 1)
+        for name in (entry["exact"], entry["loose"]):
+            rates.setdefault(name, []).append(rate)
+    return rates

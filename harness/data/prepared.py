@@ -1,0 +1,329 @@
+"""A prepared dataset: a folder that numpy and pandas users can open by themselves.
+
+    dataset.json      schema version, name, AUs, registration recipe, source options, counts, fingerprint
+    frames.parquet    one row a frame: subject, sequence, number, tracked, source
+    labels.npy        int8 (N, L) in {-1, 0, +1}
+    landmarks.npy     float32 (N, 49, 2), pixels of the registered face
+    faces.npy         uint8 (N, 200, 200, 3) RGB, memory-mapped
+    features/         float16 (N, D) arrays, made once per dataset
+
+The folder is built beside its final place (``<folder>.building``) and renamed when complete, so it
+is there whole or not at all. Each sequence is written on its own, by any process, and leaves a
+marker: an interrupted build goes on where it stopped, and the bytes do not depend on how many
+processes wrote it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.frames import FrameSet, FrameTable
+from harness.errors import UserError
+
+SCHEMA_VERSION = 1
+FACE_SIZE = 200
+NUM_LANDMARKS = 49
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceHeader:
+    """What is known of a sequence before it is decoded: whose it is and how long.
+
+    ``subject`` is ``"bp4d:F001"``, ``sequence`` ``"bp4d:F001/T1"``.
+    """
+
+    subject: str
+    sequence: str
+    num_frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceFrames:
+    """The decoded frames of one sequence.
+
+    Attributes:
+        numbers: int32 (T,), increasing.
+        labels: int8 (T, L) in {-1, 0, +1}; all 0 where the face was lost.
+        landmarks: float32 (T, 49, 2) in registered pixels; NaN where the face was lost.
+        faces: uint8 (T, 200, 200, 3) RGB; black where the face was lost.
+        tracked: bool (T,).
+        source: where each frame came from (file name, frame of a video), (T,) strings.
+    """
+
+    numbers: np.ndarray
+    labels: np.ndarray
+    landmarks: np.ndarray
+    faces: np.ndarray
+    tracked: np.ndarray
+    source: Sequence[str]
+
+
+class PreparedBuilder:
+    """Writes a prepared dataset sequence by sequence; resumable, and safe from several processes.
+
+    Args:
+        folder: the final place. It must not exist, or be empty, or be an unfinished build of the
+            very same recipe.
+        sequences: every sequence with its length, in the order of the rows to come (sorted by
+            subject, then sequence).
+        registration: how faces were registered, stored in ``dataset.json``.
+        source: every option of the source, stored in ``dataset.json``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        aus: Sequence[int],
+        sequences: Sequence[SequenceHeader],
+        registration: dict[str, Any],
+        source: dict[str, Any],
+        identity: str | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.building = self.folder.with_name(self.folder.name + ".building")
+        self.name = name
+        self.aus = tuple(aus)
+        self.sequences = list(sequences)
+        self.offsets = np.concatenate(
+            [[0], np.cumsum([s.num_frames for s in self.sequences], dtype=np.int64)]
+        )
+        self._header = {
+            "schema_version": SCHEMA_VERSION,
+            "name": name,
+            "aus": list(self.aus),
+            "registration": registration,
+            "source": source,
+        }
+        self._identity = identity
+        self._open()
+
+    def _open(self) -> None:
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise UserError(
+                f"{self.folder} exists and is not empty: give another --out, or remove it"
+            )
+        recipe = {
+            **self._header,
+            "sequences": [[s.subject, s.sequence, s.num_frames] for s in self.sequences],
+        }
+        recipe_file = self.building / "recipe.json"
+        text = json.dumps(recipe, sort_keys=True)
+        if recipe_file.exists():
+            if recipe_file.read_text(encoding="utf-8") != text:
+                raise UserError(
+                    f"{self.building} holds an unfinished build with other options: remove it, or "
+                    "finish it with the options it was begun with"
+                )
+        else:
+            (self.building / "sequences").mkdir(parents=True, exist_ok=True)
+            shape = (int(self.offsets[-1]), FACE_SIZE, FACE_SIZE, 3)
+            np.lib.format.open_memmap(self.building / "faces.npy", "w+", np.uint8, shape).flush()
+            _write_text(recipe_file, text)
+
+    def pending(self) -> list[int]:
+        """Positions of the sequences that are still to be written."""
+        return [i for i in range(len(self.sequences)) if not self._marker(i).exists()]
+
+    def write(self, position: int, frames: SequenceFrames) -> None:
+        """Writes one sequence at its place; complete once its marker stands."""
+        header = self.sequences[position]
+        num_frames = header.num_frames
+        shapes = {
+            "numbers": (num_frames,),
+            "labels": (num_frames, len(self.aus)),
+            "landmarks": (num_frames, NUM_LANDMARKS, 2),
+            "faces": (num_frames, FACE_SIZE, FACE_SIZE, 3),
+            "tracked": (num_frames,),
+        }
+        for field, shape in shapes.items():
+            actual = getattr(frames, field).shape
+            assert actual == shape, f"{header.sequence}: {field} has shape {actual}, not {shape}"
+        faces = np.ascontiguousarray(frames.faces, np.uint8)
+        start, stop = int(self.offsets[position]), int(self.offsets[position + 1])
+        if num_frames:
+            target = np.lib.format.open_memmap(self.building / "faces.npy", "r+")
+            target[start:stop] = faces
+            target.flush()
+            del target
+        marker = self._marker(position)
+        aside = marker.with_name(f"{marker.stem}.{os.getpid()}.part.npz")
+        np.savez(
+            aside,
+            numbers=frames.numbers.astype(np.int32),
+            labels=frames.labels.astype(np.int8),
+            landmarks=frames.landmarks.astype(np.float32),
+            tracked=frames.tracked.astype(bool),
+            source=np.asarray(list(frames.source), dtype=np.str_),
+            faces_digest=np.asarray(hashlib.blake2b(faces.data, digest_size=16).hexdigest()),
+        )
+        aside.replace(marker)
+
+    def finish(self) -> PreparedDataset:
+        """Joins the sequences, writes the tables and puts the folder in its place."""
+        import pandas as pd
+
+        pending = self.pending()
+        assert not pending, f"{len(pending)} sequences are not written yet"
+        parts = []
+        for position in range(len(self.sequences)):
+            with np.load(self._marker(position), allow_pickle=False) as part:
+                parts.append({key: part[key] for key in part.files})
+        lengths = [s.num_frames for s in self.sequences]
+        labels = _joined(parts, "labels", (0, len(self.aus)), np.int8)
+        landmarks = _joined(parts, "landmarks", (0, NUM_LANDMARKS, 2), np.float32)
+        tracked = _joined(parts, "tracked", (0,), bool)
+        frames = pd.DataFrame(
+            {
+                "subject": np.repeat([s.subject for s in self.sequences], lengths),
+                "sequence": np.repeat([s.sequence for s in self.sequences], lengths),
+                "number": _joined(parts, "numbers", (0,), np.int32),
+                "tracked": tracked,
+                "source": _joined(parts, "source", (0,), np.str_),
+            }
+        )
+        np.save(self.building / "labels.npy", labels)
+        np.save(self.building / "landmarks.npy", landmarks)
+        frames.to_parquet(self.building / "frames.parquet", index=False)
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(json.dumps([self.aus, self._header["registration"]]).encode())
+        digest.update(pd.util.hash_pandas_object(frames, index=False).to_numpy().tobytes())
+        digest.update(labels.tobytes())
+        digest.update(landmarks.tobytes())
+        for part in parts:
+            digest.update(str(part["faces_digest"]).encode())
+        description = {
+            **self._header,
+            "counts": {
+                "subjects": len({s.subject for s in self.sequences}),
+                "sequences": len(self.sequences),
+                "frames": len(frames),
+                "tracked": int(tracked.sum()),
+                "present": {
+                    f"AU{au}": int((labels[:, i] > 0).sum()) for i, au in enumerate(self.aus)
+                },
+                "known": {
+                    f"AU{au}": int((labels[:, i] != 0).sum()) for i, au in enumerate(self.aus)
+                },
+            },
+            "fingerprint": self._identity or digest.hexdigest(),
+            "content": digest.hexdigest(),
+        }
+        _write_text(self.building / "dataset.json", json.dumps(description, indent=1) + "\n")
+        shutil.rmtree(self.building / "sequences")
+        (self.building / "recipe.json").unlink()
+        if self.folder.exists():
+            self.folder.rmdir()
+        self.building.rename(self.folder)
+        return PreparedDataset(self.folder)
+
+    def _marker(self, position: int) -> Path:
+        return self.building / "sequences" / f"{position:06d}.npz"
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A prepared dataset on disk. Opening it reads ``dataset.json`` only."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        file = self.folder / "dataset.json"
+        if not file.is_file():
+            raise UserError(f"{self.folder} is not a prepared dataset: it has no dataset.json")
+        if self.description.get("schema_version") != SCHEMA_VERSION:
+            raise UserError(
+                f"{file} has schema version {self.description.get('schema_version')}, this aubench "
+                f"reads version {SCHEMA_VERSION}: prepare the dataset again"
+            )
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """The contents of ``dataset.json``."""
+        file = self.folder / "dataset.json"
+        try:
+            loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{file} is damaged: {error}") from error
+        return loaded
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+        return str(self.description["name"])
+
+    @property
+    def aus(self) -> tuple[int, ...]:
+        """The AUs that the label columns stand for."""
+        return tuple(self.description["aus"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever anything in the dataset that can change a result changes."""
+        return str(self.description["fingerprint"])
+
+    @cached_property
+    def table(self) -> FrameTable:
+        """Keys and labels of every frame."""
+        import pandas as pd
+
+        frames = pd.read_parquet(
+            self.folder / "frames.parquet", columns=["subject", "sequence", "number", "tracked"]
+        )
+        return FrameTable(
+            aus=self.aus,
+            subjects=frames["subject"].to_numpy(dtype=object),
+            sequences=frames["sequence"].to_numpy(dtype=object),
+            numbers=frames["number"].to_numpy(dtype=np.int32),
+            tracked=frames["tracked"].to_numpy(dtype=bool),
+            labels=np.load(self.folder / "labels.npy", mmap_mode="r"),
+        )
+
+    def feature_file(self, name: str) -> Path:
+        """Where the feature of that name stands (it may not have been extracted yet)."""
+        return self.folder / "features" / f"{name}.npy"
+
+    def frames(self, features: Mapping[str, str] | None = None) -> FrameSet:
+        """All frames of the dataset, faces and landmarks memory-mapped.
+
+        ``features`` says under which file name each feature that a method asks for is stored.
+        """
+        table = self.table
+        stored = dict(features or {})
+
+        def open_feature(name: str) -> np.ndarray:
+            return np.load(self.feature_file(stored.get(name, name)), mmap_mode="r")
+
+        return FrameSet(
+            dataset=self.name,
+            index=np.arange(len(table.subjects), dtype=np.int64),
+            aus=self.aus,
+            _table=table,
+            _labels=table.labels,
+            _faces=np.load(self.folder / "faces.npy", mmap_mode="r"),
+            _landmarks=np.load(self.folder / "landmarks.npy", mmap_mode="r"),
+            open_feature=open_feature,
+        )
+
+
+def _joined(
+    parts: list[dict[str, np.ndarray]], field: str, empty: tuple[int, ...], dtype: Any
+) -> np.ndarray:
+    return np.concatenate([part[field] for part in parts]) if parts else np.empty(empty, dtype)
+
+
+def _write_text(file: Path, text: str) -> None:
+    aside = file.with_name(file.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(file)

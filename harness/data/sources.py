@@ -1,0 +1,104 @@
+"""Where a suite's datasets come from: a recipe of synthetic faces, or a prepared folder.
+
+A source can say what a dataset will contain (keys and labels, for splits) and under which identity,
+before a single pixel of it exists; that is what makes it possible to plan a sweep at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from harness.data.frames import FrameTable
+from harness.data.prepared import PreparedDataset
+
+if TYPE_CHECKING:
+    from harness.synthetic.recipe import SyntheticRecipe
+
+Progress = Callable[[int, int], None]
+
+
+def cache_folder() -> Path:
+    """Where made datasets and timings are kept: ``$AUBENCH_CACHE``, or ``~/.cache/aubench``."""
+    return Path(os.environ.get("AUBENCH_CACHE") or Path.home() / ".cache" / "aubench").absolute()
+
+
+class DatasetSource(Protocol):
+    """A dataset that a suite names."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the prepared dataset stands, or will stand."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever anything changes that can change a result."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the prepared dataset stands there."""
+
+    @property
+    def table(self) -> FrameTable:
+        """Keys and labels of every frame."""
+
+
+@dataclass(frozen=True)
+class PreparedSource:
+    """A prepared dataset on disk."""
+
+    dataset: PreparedDataset
+    ready = True
+
+    @property
+    def folder(self) -> Path:
+        """The dataset's folder."""
+        return self.dataset.folder
+
+    @property
+    def identity(self) -> str:
+        """The fingerprint of its content."""
+        return self.dataset.fingerprint
+
+    @property
+    def table(self) -> FrameTable:
+        """Keys and labels of every frame."""
+        return self.dataset.table
+
+
+@dataclass(frozen=True)
+class SyntheticSource:
+    """Synthetic faces, made once and cached under the identity of their recipe."""
+
+    recipe: SyntheticRecipe
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of the recipe and of the generator's version."""
+        from harness.synthetic.recipe import identity
+
+        return identity(self.recipe)
+
+    @property
+    def folder(self) -> Path:
+        """Its place in the cache."""
+        name = self.recipe.name or self.recipe.preset
+        return cache_folder() / "datasets" / f"{name}-{self.identity[:16]}"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has been made."""
+        return (self.folder / "dataset.json").is_file()
+
+    @cached_property
+    def table(self) -> FrameTable:
+        """Keys and labels, read if it has been made, else generated without rendering."""
+        if self.ready:
+            return PreparedDataset(self.folder).table
+        from harness.synthetic.recipe import table
+
+        return table(self.recipe)

@@ -1,0 +1,10 @@
+"""The one error that a user can make: a sentence that names the thing, its place and what would be right."""
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave us.
+
+    The message is one line, complete in itself: what is wrong, where (file and line, option,
+    folder), and what would be right. The command line prints it without a traceback and exits
+    with status 2.
+    """

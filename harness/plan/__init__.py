@@ -1,0 +1,1 @@
+"""From a suite to the jobs that fill its cells."""

@@ -1,0 +1,91 @@
+"""A plan and a run's state, as a person reads them in a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+
+from harness.cost import Estimator
+from harness.plan.jobs import Plan
+from harness.progress import state_table
+from harness.store import RunStore, State
+
+MARKS = {
+    "done": "cached",
+    "waiting": "to do",
+    "failed": "failed",
+    "blocked": "blocked",
+    "running": "running",
+}
+
+
+def print_plan(plan: Plan, states: Mapping[str, State]) -> None:
+    """Every job with its state and expected seconds, then the sum."""
+    estimator = Estimator()
+    console = Console(highlight=False, soft_wrap=True)
+    for name, dataset in plan.datasets.items():
+        console.print(
+            f"dataset {name}: {dataset['subjects']} subjects, {dataset['sequences']} sequences, "
+            f"{dataset['frames']} frames, {len(dataset['aus'])} AUs",
+            markup=False,
+        )
+    for key, job in plan.jobs.items():
+        seconds = estimator.seconds(job)
+        expected = "" if states[key] == "done" else _duration(seconds)
+        console.print(
+            f"{MARKS[states[key]]:<8} {expected:>8}  {job.kind:<8} {job.title}", markup=False
+        )
+    cost = estimator.cost(plan, states)
+    console.print(
+        f"{len(plan.cells)} cells, {len(plan.jobs)} jobs, {len(plan.jobs) - cost.jobs} cached, "
+        f"{cost.jobs} to do",
+        markup=False,
+    )
+    parts = [f"{cost.cpu_hours:.2f} CPU hours", f"{cost.gpu_hours:.2f} GPU hours"]
+    parts.append(f"{cost.disk_bytes / 1e9:.2f} GB of faces and scores")
+    if cost.untimed:
+        parts.append(f"and {cost.untimed} jobs that were never timed on this machine")
+    console.print("expected: " + ", ".join(parts), markup=False)
+
+
+def print_splits(plan: Plan) -> None:
+    """The subjects of every part of every fold."""
+    seen = set()
+    for cell in plan.cells:
+        key = plan.jobs[cell.job].split
+        if key in seen:
+            continue
+        seen.add(key)
+        split = plan.splits[key]
+        print(f"{cell.setting}, fold {split.fold}")
+        for part in ("train", "validation", "test"):
+            subjects = split.part(part)
+            print(f"  {part:<10} {len(subjects):>3} subjects: {' '.join(subjects)}")
+
+
+def print_status(store: RunStore) -> int:
+    """Counts by state, what runs since when, what failed and why; 1 if something failed."""
+    plan = store.plan()
+    states = store.states(plan)
+    console = Console(highlight=False)
+    at_work = "a driver is at work" if store.driver_at_work() else "no driver is at work"
+    console.print(state_table(plan, states, at_work))
+    for key, state in states.items():
+        job = plan.jobs[key]
+        if state == "running" and (found := store.running(key)):
+            since = time.time() - found["since"]
+            console.print(
+                f"running {since:.0f} s  {job.title}  (process {found['pid']} on {found['host']})",
+                markup=False,
+            )
+        elif state == "failed" and (failure := store.failure(key)):
+            console.print(f"failed  {job.title}: {failure['error']}", markup=False)
+    return 1 if "failed" in states.values() else 0
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,1 @@
+"""From pictures to registered faces: decoding, landmarks, registration, preparation, audit."""

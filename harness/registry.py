@@ -1,0 +1,65 @@
+"""Names of the methods that ship, and how a name or a user's dotted path becomes a class.
+
+The harness knows methods by this table alone. A suite may also name a method of its own as
+``package.module:Class``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+
+from harness.errors import UserError
+from harness.method import Method
+
+METHODS: dict[str, str] = {
+    "all-present": "baselines.chance:AllPresent",
+    "base-rate-random": "baselines.chance:BaseRateRandom",
+    "majority": "baselines.chance:Majority",
+    "svm": "baselines.svm:Svm",
+    "anet": "hybrid.methods:Anet",
+    "lstm": "hybrid.methods:Lstm",
+    "hybrid": "hybrid.methods:Hybrid",
+}
+
+
+def dotted_path(name: str) -> str:
+    """``package.module:Class`` of a registered name; a dotted path is returned as it is."""
+    if name in METHODS:
+        return METHODS[name]
+    module, colon, attribute = name.partition(":")
+    if colon and module and attribute:
+        return name
+    raise UserError(f"unknown method {name!r}{suggestion(name, METHODS)}")
+
+
+def load_object(path: str) -> type:
+    """The class that a dotted path ``package.module:Class`` names."""
+    module_name, _, attribute = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and module_name.startswith(error.name):
+            raise UserError(
+                f"no module {module_name!r}: is its folder the current one, or on PYTHONPATH?"
+            ) from error
+        raise
+    found = getattr(module, attribute, None)
+    if not isinstance(found, type):
+        raise UserError(f"module {module_name!r} has no class {attribute!r}")
+    return found
+
+
+def load_method(name: str) -> type[Method]:
+    """The method class of a registered name or dotted path."""
+    found = load_object(dotted_path(name))
+    if not issubclass(found, Method):
+        raise UserError(f"{name!r} is not a method: it does not derive from harness.method.Method")
+    return found
+
+
+def suggestion(name: str, valid: list[str] | dict[str, str] | tuple[str, ...]) -> str:
+    """``"; did you mean 'svm'? valid: ..."`` for an error message."""
+    close = difflib.get_close_matches(name, list(valid), n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{hint} valid: {', '.join(valid)}"

@@ -1,0 +1,1 @@
+"""What to run: the suite file, its lines, and its meaning."""

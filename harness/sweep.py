@@ -1,0 +1,109 @@
+"""Planning and running a suite from end to end: what stands behind `aubench plan`, `run`, `status`.
+
+suite file → plan → (Ray, only if something is left to do) → run folder
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from harness.errors import UserError
+from harness.plan.jobs import Plan
+from harness.store import RunStore, State
+
+if TYPE_CHECKING:
+    from harness.suite.load import LoadedSuite
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """How a run ended: its store, and the state of every job."""
+
+    store: RunStore
+    states: dict[str, State]
+    worked: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether every job is done."""
+        return all(state == "done" for state in self.states.values())
+
+
+def run_folder(suite: str, out: str | None) -> Path:
+    """The run folder of a suite (name or file), or of a run named by its folder."""
+    if out is not None:
+        return Path(out)
+    if (Path(suite) / "plan.json").is_file():
+        return Path(suite)
+    from harness.suite.load import load_suite
+
+    try:
+        return RUNS / load_suite(suite).spec.name
+    except UserError:
+        if (RUNS / suite / "plan.json").is_file():
+            return RUNS / suite
+        raise
+
+
+def run_suite(
+    suite: str,
+    out: str | None = None,
+    *,
+    address: str | None = None,
+    cpus: int | None = None,
+    gpus: int | None = None,
+) -> SweepResult:
+    """Does what is not done yet of a suite; Ray is not even started if nothing is left."""
+    from harness.plan.build import build_plan
+    from harness.suite.load import load_suite
+
+    loaded = load_suite(suite)
+    plan = build_plan(loaded)
+    store = RunStore(run_folder(suite, out) if out else RUNS / loaded.spec.name)
+    store.check_place()
+    with store.driver_lock():
+        store.begin(plan, frozen_suite(loaded))
+        store.clear_running()
+        store.forget_failures()
+        states = store.states(plan)
+        left = [key for key, state in states.items() if state != "done"]
+        if left:
+            _work(plan, store, states, address, cpus, gpus)
+            states = store.states(plan)
+    return SweepResult(store=store, states=states, worked=bool(left))
+
+
+def _work(
+    plan: Plan,
+    store: RunStore,
+    states: dict[str, State],
+    address: str | None,
+    cpus: int | None,
+    gpus: int | None,
+) -> None:
+    from harness.engine.cluster import ray_cluster
+    from harness.progress import show_progress
+
+    left = sum(state != "done" for state in states.values())
+    where = f"the cluster at {address}" if address else "a local Ray instance"
+    print(f"{plan.suite}: {left} of {len(states)} jobs to do; starting {where}", flush=True)
+    with ray_cluster(address, cpus, gpus, log=store.folder / "ray.log") as resources:
+        from harness.engine.loop import run_sweep
+
+        with show_progress(plan, states) as progress:
+            run_sweep(plan, store, resources, progress)
+
+
+def frozen_suite(loaded: LoadedSuite) -> str:
+    """The suite as it is run: checked, complete, with absolute paths, as YAML."""
+    data = json.loads(loaded.spec.model_dump_json(exclude_defaults=True))
+    return f"# frozen from {loaded.file}\n" + yaml.safe_dump(
+        data, sort_keys=False, allow_unicode=True
+    )

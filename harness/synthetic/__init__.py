@@ -1,0 +1,1 @@
+"""Synthetic faces that behave like FACS-coded video: labels first, then pixels that show them."""

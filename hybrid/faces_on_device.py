@@ -1,0 +1,268 @@
+"""Faces as batches that never wait for a decoder: bytes on the device, augmented there.
+
+The faces of a split stay on the device as bytes (B x 200 x 200 x 3) where they fit; otherwise the
+rows of the next batches are gathered by a thread into pinned memory and copied while the device
+computes. Either way the crop, the mirror and the normalisation of a whole batch run on the device.
+
+What always holds: a batch depends on the rows, offsets and mirrors asked for and on nothing else,
+so resident and streamed faces give equal batches; pixels are copied, never resampled, after the
+faces were reduced to ``resolution``.
+
+Legend: N frames, B batch, R resolution, S crop, C channels (red, green, blue).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.data.frames import Rows
+
+CHUNK = 256  # faces that are reduced or copied at once
+LOCAL_MEAN, LOCAL_SCALE = 128.0, 48.0
+FLAT = 6.0  # grey levels of deviation below which a neighbourhood counts as flat
+PREFETCHED = 3  # batches that may wait in pinned memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crops:
+    """Which part of which face, drawn on the host.
+
+    ``table`` is int64 (4, B): row, top, left, and 1 where the face is mirrored.
+    """
+
+    table: Tensor
+
+    def part(self, rank: int, world_size: int) -> Crops:
+        """Every ``world_size``-th, beginning with ``rank``: what one of several workers takes."""
+        return Crops(table=self.table[:, rank::world_size])
+
+    def on(self, device: torch.device) -> Tensor:
+        """``table`` on the device, without making the host wait."""
+        if device.type == "cuda":
+            return self.table.contiguous().pin_memory().to(device, non_blocking=True)
+        return self.table
+
+
+def centre_crops(rows: Tensor, resolution: int, crop: int) -> Crops:
+    """The centre crop of each row, not mirrored."""
+    offset = torch.full_like(rows, (resolution - crop) // 2)
+    return Crops(table=torch.stack([rows, offset, offset, torch.zeros_like(rows)]))
+
+
+def random_crops(
+    rows: Tensor, resolution: int, crop: int, flip: bool, generator: torch.Generator
+) -> Crops:
+    """A uniform crop of each row, mirrored half of the time where ``flip``."""
+    free = resolution - crop + 1
+    draw = torch.randint(0, free * free * 2, rows.shape, generator=generator)
+    place = draw // 2
+    mirrored = draw % 2 if flip else torch.zeros_like(rows)
+    return Crops(table=torch.stack([rows, place // free, place % free, mirrored]))
+
+
+def reduced_faces(
+    faces: Rows, rows: np.ndarray | slice, resolution: int, local: bool = False
+) -> np.ndarray:
+    """uint8 (n, R, R, 3): the faces at ``rows``, area-averaged to ``resolution``.
+
+    ``local`` replaces each by its local contrast, see ``local_contrast``.
+    """
+    chosen = faces[rows]
+    if chosen.shape[1] == resolution and not local:
+        return np.ascontiguousarray(chosen)
+    import cv2
+
+    size = (resolution, resolution)
+    reduced = np.empty((len(chosen), *size, 3), np.uint8)
+    for face, out in zip(chosen, reduced, strict=True):
+        cv2.resize(face, size, dst=out, interpolation=cv2.INTER_AREA)
+        if local:
+            out[:] = local_contrast(out)[..., None]
+    return reduced
+
+
+def local_contrast(face_RRC: np.ndarray) -> np.ndarray:
+    """uint8 (R, R): grey level less its neighbourhood's mean, over the neighbourhood's deviation.
+
+    Light and complexion go, edges and wrinkles stay. LOCAL_MEAN is no contrast, LOCAL_SCALE one
+    deviation; the neighbourhood is an eighth of the picture wide.
+    """
+    import cv2
+
+    side = max(face_RRC.shape[0] // 8, 1)
+    grey = cv2.cvtColor(face_RRC, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    centred = grey - cv2.blur(grey, (side, side))
+    deviation = np.sqrt(cv2.blur(centred * centred, (side, side)))
+    contrast = centred / (deviation + FLAT)
+    return np.clip(LOCAL_MEAN + LOCAL_SCALE * contrast, 0, 255).astype(np.uint8)
+
+
+def cropped(faces_NRRC: Tensor, table_4B: Tensor, crop: int) -> Tensor:
+    """uint8 (B, S, S, 3): the parts that a table of ``Crops`` names, on the device of both."""
+    on_host = faces_NRRC.device.type == "cpu"
+    return sliced(faces_NRRC, table_4B, crop) if on_host else gathered(faces_NRRC, table_4B, crop)
+
+
+def sliced(faces_NRRC: Tensor, table_4B: Tensor, crop: int) -> Tensor:
+    """``cropped`` in host memory: one copy of a contiguous block a face."""
+    out = torch.empty((table_4B.shape[1], crop, crop, 3), dtype=torch.uint8)
+    source, target = faces_NRRC.numpy(), out.numpy()
+    for i, (row, top, left, mirror) in enumerate(table_4B.T.tolist()):
+        part = source[row, top : top + crop, left : left + crop]
+        target[i] = part[:, ::-1] if mirror else part
+    return out
+
+
+def gathered(faces_NRRC: Tensor, table_4B: Tensor, crop: int) -> Tensor:
+    """``cropped`` on a GPU: one indexing of the whole batch."""
+    rows, tops, lefts, mirrored = table_4B
+    steps = torch.arange(crop, device=faces_NRRC.device)
+    ys = tops[:, None] + steps
+    xs = lefts[:, None] + torch.where(mirrored[:, None] > 0, crop - 1 - steps, steps)
+    return faces_NRRC[rows[:, None, None], ys[:, :, None], xs[:, None, :]]
+
+
+class FacesOnDevice:
+    """The faces of a split, ready to be cropped into normalised batches.
+
+    Args:
+        faces: the split's faces, usually memory-mapped.
+        resolution, crop: sides in pixels.
+        mean: (3,) colour taken off, 0 to 255; scale: what the difference is divided by.
+        device: where batches are made.
+        local: faces are replaced by their local contrast before they are cropped.
+        residence: ``device``, ``stream`` or ``auto`` (see ``CnnOptions``).
+    """
+
+    def __init__(
+        self,
+        faces: Rows,
+        *,
+        resolution: int,
+        crop: int,
+        mean: Tensor,
+        scale: float,
+        device: torch.device,
+        residence: str = "auto",
+        local: bool = False,
+    ) -> None:
+        self.source = faces
+        self.resolution = resolution
+        self.crop = crop
+        self.device = device
+        self._mean = mean.to(device, torch.float32).view(1, 3, 1, 1)
+        self._scale = scale
+        self._local = local
+        self.resident: Tensor | None = None
+        num_bytes = len(faces) * resolution * resolution * 3
+        if residence == "device" or (residence == "auto" and num_bytes <= _spare_memory(device)):
+            self.resident = _loaded(faces, resolution, device, local)
+
+    def batches(self, plan: Iterable[Crops]) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each of ``plan``, the faces as float (B, 3, S, S), channels last and normalised, and
+        their rows int64 (B,); both on the device."""
+        if self.resident is not None:
+            for crops in plan:
+                table = crops.on(self.device)
+                yield self._normalised(cropped(self.resident, table, self.crop)), table[0]
+        else:
+            for faces, crops in _prefetched(
+                self.source, plan, self.resolution, self.device, self._local
+            ):
+                table = crops.on(self.device)
+                in_order = torch.arange(len(faces), device=self.device)[None]
+                places = torch.cat([in_order, table[1:]])
+                yield self._normalised(cropped(faces, places, self.crop)), table[0]
+
+    def centred(self, batch: int) -> Iterator[Tensor]:
+        """All faces in order, centre-cropped, ``batch`` at a time."""
+        plan = (
+            centre_crops(
+                torch.arange(start, min(start + batch, len(self.source))),
+                self.resolution,
+                self.crop,
+            )
+            for start in range(0, len(self.source), batch)
+        )
+        return (faces for faces, _ in self.batches(plan))
+
+    def _normalised(self, faces_BSSC: Tensor) -> Tensor:
+        # NHWC bytes seen as NCHW are already in the channels-last layout: nothing is transposed.
+        faces = faces_BSSC.permute(0, 3, 1, 2).to(torch.float32)
+        return faces.sub_(self._mean).div_(self._scale)
+
+
+def colour_statistics(faces: Rows, resolution: int, num: int = 500) -> tuple[Tensor, float]:
+    """Mean colour (3,) and the standard deviation about it, over ``num`` faces spread evenly."""
+    rows = np.unique(np.linspace(0, len(faces) - 1, min(num, len(faces))).astype(np.int64))
+    total, squares, count = np.zeros(3), np.zeros(3), 0
+    for start in range(0, len(rows), CHUNK):
+        pixels = reduced_faces(faces, rows[start : start + CHUNK], resolution).reshape(-1, 3)
+        # Integer sums are exact, so the statistics depend on no order of summation.
+        total += pixels.sum(0, dtype=np.int64)
+        squares += np.square(pixels, dtype=np.uint32).sum(0, dtype=np.int64)
+        count += len(pixels)
+    mean = total / max(count, 1)
+    variance = float((squares / max(count, 1) - mean**2).mean())
+    return torch.tensor(mean, dtype=torch.float32), max(variance, 1.0) ** 0.5
+
+
+def _loaded(faces: Rows, resolution: int, device: torch.device, local: bool) -> Tensor:
+    resident = torch.empty((len(faces), resolution, resolution, 3), dtype=torch.uint8, device=device)
+    for start in range(0, len(faces), CHUNK):
+        chunk = reduced_faces(faces, slice(start, start + CHUNK), resolution, local)
+        resident[start : start + len(chunk)] = torch.from_numpy(chunk)
+    return resident
+
+
+def _spare_memory(device: torch.device) -> int:
+    """Half of what is free on the device, in bytes."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] // 2)
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _prefetched(
+    source: Rows, plan: Iterable[Crops], resolution: int, device: torch.device, local: bool
+) -> Iterator[tuple[Tensor, Crops]]:
+    """Faces (B, R, R, 3) of each batch on the device, gathered ahead by a thread."""
+    ready: queue.Queue[tuple[Tensor, Crops] | BaseException | None] = queue.Queue(PREFETCHED)
+    stopped = threading.Event()
+
+    def put(item: tuple[Tensor, Crops] | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def gather() -> None:
+        try:
+            for crops in plan:
+                if stopped.is_set():
+                    return
+                rows = crops.table[0].numpy()
+                faces = torch.from_numpy(reduced_faces(source, rows, resolution, local))
+                put((faces.pin_memory() if device.type == "cuda" else faces, crops))
+            put(None)
+        except BaseException as error:  # the consumer raises it
+            put(error)
+
+    thread = threading.Thread(target=gather, name="face-prefetch", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item[0].to(device, non_blocking=True), item[1]
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,0 +1,108 @@
+"""Fusion of the spatial and the temporal stream (section 3.3): two fully connected layers a frame.
+
+"The fusion network merges the stacked L2-normalized scores in the first fully connected layer", with
+parameters shared over time. ``mode`` holds the readings (A-5.9):
+
+    score_fc2   [cnn / |cnn| ; lstm / |lstm|] -> FC -> ReLU -> FC
+    siamese     the same FC -> ReLU on each normalised score, added -> FC
+    feature     [fc7 / |fc7| ; h] -> FC -> ReLU -> FC
+    linear      [cnn / |cnn| ; lstm / |lstm|] -> FC
+
+What always holds: a frame's output depends on that frame's inputs alone; with ``init`` ``sum`` the
+untrained network's sign is that of the sum of both normalised scores.
+
+Legend: N frames, L action units, D features, H hidden units.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.errors import UserError
+from hybrid.draws import derived_seed
+from hybrid.lstm_model import Streams
+from hybrid.options import FusionOptions
+
+GAIN = 4.0  # of the untrained sum, so that sigmoids of it are neither flat nor saturated
+SMALL = 0.01  # standard deviation of the weights that the sum leaves over
+
+
+class Fusion(nn.Module):
+    """The network. ``num_inputs`` is the width of ``fusion_inputs`` under the same options."""
+
+    def __init__(self, options: FusionOptions, num_inputs: int, num_aus: int) -> None:
+        super().__init__()
+        self.options, self.num_aus = options, num_aus
+        width = {"siamese": num_aus}.get(options.mode, num_inputs)
+        hidden = num_aus if options.mode == "linear" else options.hidden
+        self.first = nn.Linear(width, hidden)
+        self.second = None if options.mode == "linear" else nn.Linear(hidden, num_aus)
+
+    def forward(self, inputs_NI: Tensor) -> Tensor:
+        """Logits (N, L)."""
+        if self.second is None:
+            logits: Tensor = self.first(inputs_NI)
+            return logits
+        if self.options.mode == "siamese":
+            cnn, lstm = inputs_NI.split(self.num_aus, dim=1)
+            hidden = functional.relu(self.first(cnn)) + functional.relu(self.first(lstm))
+        else:
+            hidden = functional.relu(self.first(inputs_NI))
+        logits = self.second(hidden)
+        return logits
+
+
+def fusion_inputs(streams: Streams, options: FusionOptions) -> Tensor:
+    """float32 (N, I): what the network reads of both streams."""
+    if options.mode == "feature":
+        return torch.cat(
+            [torch.from_numpy(streams.fc7_ND), torch.from_numpy(streams.hidden_NH)], 1
+        )
+    cnn = torch.from_numpy(streams.logits_NL)
+    if options.score == "prob":
+        cnn = torch.sigmoid(cnn)
+    return torch.cat([_unit(cnn), _unit(torch.from_numpy(streams.scores_NL))], 1)
+
+
+def build_fusion(options: FusionOptions, num_inputs: int, num_aus: int, seed: int) -> Fusion:
+    """The network with its first weights. Leaves torch's global generator as it found it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, "fusion"))
+        fusion = Fusion(options, num_inputs, num_aus)
+        if options.init == "sum":
+            _start_as_sum(fusion, num_aus)
+    return fusion
+
+
+def _unit(scores_NL: Tensor) -> Tensor:
+    return functional.normalize(scores_NL, dim=1, eps=1e-8)
+
+
+@torch.no_grad()
+def _start_as_sum(fusion: Fusion, num_aus: int) -> None:
+    """Weights under which the logits are GAIN times the sum of both normalised scores.
+
+    A pair of rectified units carries a signed value: x = relu(x) - relu(-x).
+    """
+    identity = torch.eye(num_aus)
+    streams = fusion.first.in_features // num_aus
+    for layer in (fusion.first, fusion.second):
+        if layer is not None:
+            nn.init.normal_(layer.weight, std=SMALL)
+            nn.init.zeros_(layer.bias)
+    if fusion.second is None:
+        fusion.first.weight.copy_(GAIN * identity.repeat(1, streams))
+        return
+    if fusion.first.out_features < 2 * num_aus:
+        raise UserError(
+            f"fusion init 'sum' needs hidden of {2 * num_aus} at least, not "
+            f"{fusion.first.out_features}: raise hidden, or take init 'random'"
+        )
+    fusion.first.weight[:num_aus] = identity.repeat(1, streams)
+    fusion.first.weight[num_aus : 2 * num_aus] = -identity.repeat(1, streams)
+    fusion.second.weight[:, :num_aus] = GAIN * identity
+    fusion.second.weight[:, num_aus : 2 * num_aus] = -GAIN * identity
+    # Units beyond the pairs add nothing yet, but may learn to.
+    fusion.second.weight[:, 2 * num_aus :] = 0.0

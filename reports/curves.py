@@ -1,0 +1,90 @@
+"""Curves over the score of one AU: precision against recall, and how well scores can be trusted.
+
+Reliability (calibration): a score s is read as the probability 1 / (1 + exp(-s)), so that a score
+of 0, the fixed threshold, is one half. That is what a logit means; the score of a margin method is
+no probability, and its diagram shows how far from one it is. Frames are put into ten bins of equal
+width; the expected calibration error (ECE) is the mean distance between the share of frames present
+and the mean probability, weighted by frames.
+
+Legend: N frames, L action units, K points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NUM_BINS = 10
+NUM_POINTS = 80
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PrecisionRecall:
+    """At most ``NUM_POINTS`` points of a precision-recall curve, recall rising; empty if the AU is
+    never present. ``at_zero`` is the (recall, precision) of the fixed threshold."""
+
+    recall: np.ndarray
+    precision: np.ndarray
+    at_zero: tuple[float, float] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reliability:
+    """Per bin that holds frames: mean probability, share of frames present, number of frames."""
+
+    predicted: np.ndarray
+    present: np.ndarray
+    frames: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error in [0, 1]; NaN without frames."""
+        if not self.frames.sum():
+            return float("nan")
+        return float(np.average(np.abs(self.predicted - self.present), weights=self.frames))
+
+
+def precision_recall(labels_NL: np.ndarray, scores_NL: np.ndarray) -> tuple[PrecisionRecall, ...]:
+    """One curve per AU; unknown labels are left out, tied scores are one step."""
+    return tuple(
+        _curve(labels_NL[:, column], scores_NL[:, column]) for column in range(labels_NL.shape[1])
+    )
+
+
+def _curve(labels_N: np.ndarray, scores_N: np.ndarray) -> PrecisionRecall:
+    known = labels_N != 0
+    present, scores = labels_N[known] > 0, scores_N[known]
+    if not present.any():
+        return PrecisionRecall(recall=np.zeros(0), precision=np.zeros(0), at_zero=None)
+    order = np.argsort(scores, kind="stable")[::-1]
+    ranked, found = scores[order], np.cumsum(present[order])
+    last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])
+    recall, precision = found[last] / found[-1], found[last] / (last + 1)
+    kept = np.unique(np.searchsorted(recall, np.linspace(0, 1, NUM_POINTS)).clip(0, len(last) - 1))
+    decided = int((scores > 0).sum())
+    hits = int(present[scores > 0].sum())
+    at_zero = (hits / int(found[-1]), hits / decided) if decided else None
+    return PrecisionRecall(recall=recall[kept], precision=precision[kept], at_zero=at_zero)
+
+
+def reliability(labels_NL: np.ndarray, scores_NL: np.ndarray) -> tuple[Reliability, ...]:
+    """One reliability diagram per AU; unknown labels are left out."""
+    diagrams = []
+    for column in range(labels_NL.shape[1]):
+        known = labels_NL[:, column] != 0
+        present = labels_NL[known, column] > 0
+        scores = np.clip(scores_NL[known, column].astype(np.float64), -60, 60)
+        probability = 1 / (1 + np.exp(-scores))
+        bins = np.minimum((probability * NUM_BINS).astype(np.int64), NUM_BINS - 1)
+        frames = np.bincount(bins, minlength=NUM_BINS)
+        kept = frames > 0
+        held = np.maximum(frames, 1)
+        diagrams.append(
+            Reliability(
+                predicted=(np.bincount(bins, probability, NUM_BINS) / held)[kept],
+                present=(np.bincount(bins, present, NUM_BINS) / held)[kept],
+                frames=frames[kept],
+            )
+        )
+    return tuple(diagrams)

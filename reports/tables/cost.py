@@ -1,0 +1,78 @@
+"""What the methods cost: time, processor time, GPU time and memory, from the jobs' own meters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reports.evaluation import Evaluation
+from reports.table import Column, Entry, Row, Table, count, number, text
+
+
+def cost_table(evaluation: Evaluation) -> Table:
+    """A row a method. Shared stages are counted in full for every method that rests on them."""
+    run = evaluation.run
+    rows = []
+    for method in evaluation.plan.methods:
+        cells = list(dict.fromkeys(c.job for c in evaluation.plan.cells if c.method == method))
+        stages = _stages(run.plan.jobs, cells)
+        own = [run.records[key]["cost"] for key in cells if key in run.records]
+        shared = [run.records[key]["cost"] for key in stages if key in run.records]
+        everything = [*own, *shared]
+        rows.append(
+            Row(
+                entries=(
+                    text(method),
+                    Entry(text=f"{len(own)} of {len(cells)}", value=float(len(own))),
+                    count(len(shared)),
+                    _seconds(own, "seconds"),
+                    _seconds(everything, "seconds"),
+                    _seconds(everything, "cpu_seconds"),
+                    _seconds(everything, "gpu_seconds"),
+                    _memory(everything),
+                ),
+                method=method,
+            )
+        )
+    return Table(
+        key="cost",
+        title="What the methods cost",
+        columns=(
+            Column(key="method", title="Method", kind="text"),
+            Column(key="cells", title="Cells done"),
+            Column(key="stages", title="Stages", help="trained parts that it rests on"),
+            Column(key="wall_cells", title="Wall, cells (s)"),
+            Column(key="wall", title="Wall, with stages (s)"),
+            Column(key="cpu", title="CPU (s)"),
+            Column(key="gpu", title="GPU (s)"),
+            Column(key="memory", title="Peak memory (MiB)", help="largest of its processes"),
+        ),
+        rows=tuple(rows),
+        notes=(
+            "Sums over the finished jobs. A stage that several methods share is counted in full "
+            "for each of them; making datasets and extracting features are not counted. Peak "
+            "memory is that of the process so far, which may have done other jobs before.",
+        ),
+    )
+
+
+def _stages(jobs: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+    """Stage jobs that the given jobs rest on, directly or not."""
+    found: dict[str, None] = {}
+    waiting = list(keys)
+    while waiting:
+        for need in jobs[waiting.pop()].needs:
+            if need in jobs and jobs[need].kind == "stage" and need not in found:
+                found[need] = None
+                waiting.append(need)
+    return list(found)
+
+
+def _seconds(costs: list[Mapping[str, float]], name: str) -> Entry:
+    values = [float(cost[name]) for cost in costs if name in cost]
+    return number(sum(values) if values else None, 1)
+
+
+def _memory(costs: list[Mapping[str, float]]) -> Entry:
+    values = [float(cost["peak_memory"]) for cost in costs if "peak_memory" in cost]
+    return number(max(values) / 2**20 if values else None, 0)

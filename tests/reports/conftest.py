@@ -1,0 +1,52 @@
+"""Planted runs for every test of the reports; a run that a test changes is its own copy."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def planted():
+    file = Path(__file__).with_name("planted.py")
+    spec = importlib.util.spec_from_file_location("planted_runs", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def finished(planted, tmp_path_factory):
+    """A finished run: three methods, two datasets, within and across. Not to be changed."""
+    return planted.make_run(tmp_path_factory.mktemp("finished") / "run")
+
+
+@pytest.fixture(scope="session")
+def unfinished(planted, tmp_path_factory):
+    """A run with a failed cell and one that waits. Not to be changed."""
+    return planted.make_run(
+        tmp_path_factory.mktemp("unfinished") / "run",
+        failed={("anet", "lab → group", "1")},
+        skip={("hybrid", "group 3-fold", "2")},
+    )
+
+
+@pytest.fixture
+def own_copy(finished, tmp_path):
+    """A copy of the finished run that a test may damage."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def evaluation(finished):
+    from reports.evaluation import evaluate_run
+
+    return evaluate_run(finished)
+
+
+@pytest.fixture(scope="session")
+def report(finished, tmp_path_factory):
+    from reports.build import build
+
+    return build(finished, tmp_path_factory.mktemp("report") / "out")
