@@ -15,9 +15,15 @@ import numpy as np
 from baselines.cpm import CpmOptions
 from baselines.cpm_model import CpmModel, Machines, TrainingRows, train_machines
 from baselines.feature_rows import read_feature, require_memory, working_memory
-from baselines.imbalance import draw_per_subject
 from baselines.projection import fit_projection
-from baselines.selection import best_of_grid, grid_f1, one_class_note, undefined_note
+from baselines.selection import (
+    best_of_grid,
+    grid_f1,
+    one_class_note,
+    report_grid,
+    undefined_note,
+)
+from baselines.training_draw import drawn_labels
 from harness.data.frames import FrameSet
 from harness.method import Context
 
@@ -82,18 +88,8 @@ class CpmTraining:
         )
 
     def _drawn(self, part: FrameSet) -> tuple[np.ndarray, np.ndarray]:
-        """Labels int8 (N, L), 0 where a frame was not drawn for an AU; frames drawn for any AU."""
-        options, labels_NL, seed = self.options, part.labels, self.context.seed
-        if options.sample == "all":
-            drawn_NL = labels_NL != 0
-        elif options.sample == "ratio":
-            drawn_NL = draw_per_subject(labels_NL, np.zeros(len(part)), seed, ratio=2.0)
-        else:
-            positives, negatives = options.per_subject
-            drawn_NL = draw_per_subject(
-                labels_NL, part.subjects, seed, positives=positives, negatives=negatives
-            )
-        return labels_NL * drawn_NL, np.flatnonzero(drawn_NL.any(axis=1))
+        options = self.options
+        return drawn_labels(part, options.sample, options.per_subject, self.context.seed)
 
     def _with_validation(self) -> TrainingRows:
         labels_NL, wanted = self._drawn(self.validation)
@@ -129,7 +125,7 @@ class CpmTraining:
         rows_NP = self._bare_model(machines[0]).projected(self.validation)
         scores_GNL = np.stack([rows_NP @ m.mean_PL[:-1] + m.mean_PL[-1] for m in machines])
         f1_GL = grid_f1(self.validation.labels, scores_GNL)
-        self._report([{"C": C} for C in grid], f1_GL)
+        report_grid(self.context, [{"C": C} for C in grid], f1_GL)
         return grid[best_of_grid(f1_GL)], undefined_note(self.aus, f1_GL, "options")
 
     def _chosen_stage(self, cost_L: np.ndarray) -> np.ndarray:
@@ -140,15 +136,9 @@ class CpmTraining:
             self.validation.unlabelled(), grid_G2[:, 0], grid_G2[:, 1]
         )
         f1_GL = grid_f1(self.validation.labels, scores_GNL)
-        self._report([{"C_t": C_t, "gamma": gamma} for C_t, gamma in grid_G2], f1_GL)
+        report_grid(self.context, [{"C_t": C_t, "gamma": gamma} for C_t, gamma in grid_G2], f1_GL)
         stage_L2: np.ndarray = grid_G2[best_of_grid(f1_GL)]
         return stage_L2
-
-    def _report(self, points: list[dict[str, float]], f1_GL: np.ndarray) -> None:
-        for point, f1_L in zip(points, f1_GL, strict=True):
-            defined = f1_L[np.isfinite(f1_L)]
-            mean = float(defined.mean()) if len(defined) else 0.0
-            self.context.report({**point, "validation_f1": mean})
 
     def _runaway(self, machines: Machines) -> list[str]:
         return [

@@ -7,8 +7,6 @@ The paper does not say how its baselines met imbalance (open question A-8.1), so
 - ``subsample``: each subject keeps all its positives of an AU and twice as many negatives, drawn
   without replacement; a subject without positives gives none.
 
-CPM and JPML draw per subject as well, up to 100 positives and 200 negatives (A-1.5).
-
 What always holds: weights are 0 where the label is unknown; AUs are drawn independently of each
 other, reproducibly by seed.
 """

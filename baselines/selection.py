@@ -7,12 +7,13 @@ earlier (by convention the more regularised) value wins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from harness.data.frames import FrameSet
 from harness.errors import UserError
+from harness.method import Context
 
 
 def grid_f1(labels_NL: np.ndarray, scores_GNL: np.ndarray) -> np.ndarray:
@@ -25,9 +26,23 @@ def grid_f1(labels_NL: np.ndarray, scores_GNL: np.ndarray) -> np.ndarray:
 def best_of_grid(f1_GL: np.ndarray) -> np.ndarray:
     """int64 (L,) position of the best value for each AU."""
     defined_L = np.isfinite(f1_GL).all(axis=0)
-    overall = int(np.argmax(f1_GL[:, defined_L].mean(axis=1))) if defined_L.any() else 0
+    overall = best_overall(f1_GL)
     filled_GL = np.where(np.isfinite(f1_GL), f1_GL, -1.0)
     return np.where(defined_L, np.argmax(filled_GL, axis=0), overall)
+
+
+def best_overall(f1_GL: np.ndarray) -> int:
+    """Position of the best mean over the AUs that are defined at every grid point."""
+    defined_L = np.isfinite(f1_GL).all(axis=0)
+    return int(np.argmax(f1_GL[:, defined_L].mean(axis=1))) if defined_L.any() else 0
+
+
+def report_grid(context: Context, points: Sequence[Mapping[str, float]], f1_GL: np.ndarray) -> None:
+    """Reports each grid point with its mean F1 over the AUs that are defined."""
+    for point, f1_L in zip(points, f1_GL, strict=True):
+        defined = f1_L[np.isfinite(f1_L)]
+        mean = float(defined.mean()) if len(defined) else 0.0
+        context.report({**point, "validation_f1": mean})
 
 
 def require_validation(validation: FrameSet, grid: Sequence[object], option: str) -> None:

@@ -36,6 +36,7 @@ from baselines.selection import (
     best_of_grid,
     grid_f1,
     one_class_note,
+    report_grid,
     require_validation,
     undefined_note,
 )
@@ -102,9 +103,7 @@ class SvmMethod(Method):
             f1_GL = grid_f1(parts[1].labels, _scores_from(grid, rows, num_train))
             best_L = best_of_grid(f1_GL)
             notes = undefined_note(aus, f1_GL, "C")
-            for cost, f1_L in zip(options.C, f1_GL, strict=True):
-                defined = f1_L[np.isfinite(f1_L)]
-                context.report({"C": cost, "validation_f1": defined.mean() if len(defined) else 0})
+            report_grid(context, [{"C": cost} for cost in options.C], f1_GL)
         chosen_L = np.array(options.C)[best_L]
         weights_DL, bias_L = grid.weights[best_L, :, every_au].T, grid.bias[best_L, every_au]
         trained_L = grid.trained

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def verb(
-        name: str, run: Callable[[argparse.Namespace], int], summary: str, *examples: str
+        name: str, run: Callable[[argparse.Namespace], int] | None, summary: str, *examples: str
     ) -> argparse.ArgumentParser:
         listed = "\n".join(f"  {example}" for example in examples)
         added = verbs.add_parser(
@@ -77,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
             description=f"examples:\n{listed}\n\n{summary[0].upper()}{summary[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        added.set_defaults(run=run)
+        if run is not None:
+            added.set_defaults(run=run)
         return added
 
     demo = verb("demo", _demo, "run the demo suite and write its report", "aubench demo")
@@ -128,6 +129,36 @@ def _parser() -> argparse.ArgumentParser:
     )
     _suite(report)
     _out(report)
+
+    from harness.commands.datasets import add_audit, add_prepare, add_synth
+
+    add_synth(
+        verb(
+            "synth",
+            None,
+            "make synthetic faces: a prepared dataset, an official layout, a preview",
+            "aubench synth lab --out prepared/lab",
+            "aubench synth lab --layout bp4d --out BP4D --subjects 6 --frames 60",
+            "aubench synth group --preview faces.png",
+        )
+    )
+    add_prepare(
+        verb(
+            "prepare",
+            None,
+            "turn a dataset in its official layout into a prepared one",
+            "aubench prepare bp4d BP4D --out prepared/bp4d",
+            "aubench prepare disfa DISFA --out prepared/disfa --set camera=right",
+        )
+    )
+    add_audit(
+        verb(
+            "audit",
+            None,
+            "check a dataset on disk before anything is prepared",
+            "aubench audit bp4d BP4D",
+        )
+    )
     return parser
 
 

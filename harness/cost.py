@@ -40,7 +40,7 @@ def timings_file() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What is still to be done: CPU and GPU hours, bytes on disk, and jobs that nobody has timed."""
+    """What is still to be done: CPU and GPU hours, bytes on disk, and jobs never timed so far."""
 
     jobs: int
     cpu_hours: float

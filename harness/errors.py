@@ -1,4 +1,4 @@
-"""The one error that a user can make: a sentence that names the thing, its place and what would be right."""
+"""The error of a user: one sentence on what is wrong, where, and what would be right."""
 
 
 class UserError(ValueError):

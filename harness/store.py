@@ -1,4 +1,4 @@
-"""The run store: a folder that holds everything a run has found. The one file that knows its layout.
+"""The run store: a folder with everything a run has found. The one file that knows its layout.
 
     runs/<name>/
       suite.yaml            the suite as it was run, paths absolute
@@ -8,7 +8,8 @@
       running/<key>.json    which process works on a job, since when
       failed/<key>.json     what a job raised, with its traceback
       jobs/<key>.partial/   a job at work: checkpoints, history; survives a crash
-      jobs/<key>/           a finished job: job.json, result.json, scores.parquet, history.jsonl, model/
+      jobs/<key>/           a finished job: job.json, result.json, scores.parquet, history.jsonl,
+                            model/
 
 A finished job is put in place by one rename, so it is there whole or not at all, and nobody needs a
 database. A feature or a dataset is finished when its file or folder stands at its own place.

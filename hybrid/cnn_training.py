@@ -63,7 +63,7 @@ def train_cnn(
         progress = training.run()
     except torch.OutOfMemoryError as error:
         raise out_of_memory(device, f"a batch of {options.batch} faces", "batch") from error
-    if progress.best_weights:
+    if progress.best_weights and options.keep == "best":
         network.load_state_dict(progress.best_weights)
     return AnetModel(
         options,
@@ -73,7 +73,11 @@ def train_cnn(
         scale=scale,
         correction=training.prior_correction(),
         device=device,
-        about={"best_step": progress.best_step, "validation_mean_f1": progress.best_f1},
+        about={
+            "steps": progress.step,
+            "best_step": progress.best_step,
+            "best_validation_mean_f1": progress.best_f1,
+        },
     )
 
 

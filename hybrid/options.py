@@ -29,12 +29,14 @@ ANET_PRESETS: Mapping[str, Mapping[str, Any]] = {
         "init": "he",
         "widths": (24, 32, 32, 32, 32),
         "fc": 128,
-        "pixels": "unit",
+        "pixels": "local",
+        "sampler": "momu",
         "batch": 48,
         "iterations": 200,
         "lr": 0.03,
         "schedule": "cosine",
         "evaluate_every": 50,
+        "keep": "last",
     },
 }
 SEQUENCE_PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -48,6 +50,7 @@ SEQUENCE_PRESETS: Mapping[str, Mapping[str, Any]] = {
         "window": 100,
         "updates": 80,
         "evaluate_every": 20,
+        "keep": "last",
         "lr": 3e-3,
     },
 }
@@ -103,7 +106,9 @@ class CnnOptions(Options):
             without a lower validation loss, ``max_drops`` times, then stops; ``step`` every
             ``step_every`` iterations; ``cosine`` falls to 0 at the last; ``constant``.
         evaluate_every: iterations between evaluations on the validation subjects; each is also a
-            checkpoint, and the weights with the best mean F1 of all evaluations are kept.
+            checkpoint.
+        keep: ``best`` keeps the weights with the best mean F1 of all evaluations, ``last`` the last,
+            for where one or two validation subjects cannot tell good from lucky.
         prior_correction: subtract from each logit the log-odds by which the sampler raised its AU,
             as measured over one epoch of batches.
         precision: ``auto`` is bfloat16 autocast on CUDA and float32 elsewhere.
@@ -139,6 +144,7 @@ class CnnOptions(Options):
     patience: int = Field(default=3, ge=1)
     max_drops: int = Field(default=3, ge=0)
     evaluate_every: int = Field(default=500, ge=1)
+    keep: Literal["best", "last"] = "best"
     prior_correction: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     residence: Literal["auto", "device", "stream"] = "auto"
@@ -213,6 +219,7 @@ class SequenceOptions(Options):
         updates: training steps; an epoch is as many as draw the training frames once.
         evaluate_every: updates between evaluations; ``patience``: evaluations without a better
             mean F1 before training stops.
+        keep: ``best`` or ``last`` weights, as in ``CnnOptions``.
     """
 
     size: Size = "paper"
@@ -243,6 +250,7 @@ class SequenceOptions(Options):
     updates: int = Field(default=1500, ge=1)
     evaluate_every: int = Field(default=50, ge=1)
     patience: int = Field(default=10, ge=1)
+    keep: Literal["best", "last"] = "best"
 
     @model_validator(mode="before")
     @classmethod

@@ -74,11 +74,12 @@ def train_lstm(
     except torch.OutOfMemoryError as error:
         what = f"a mini-batch of {options.windows} windows of {options.window} frames"
         raise out_of_memory(device, what, "windows") from error
-    if progress.best_weights:
+    if progress.best_weights and options.keep == "best":
         stack.load_state_dict(progress.best_weights)
     about = {
+        "steps": progress.step,
         "best_step": progress.best_step,
-        "validation_mean_f1": progress.best_f1,
+        "best_validation_mean_f1": progress.best_f1,
         "pca_energy": pca.energy,
     }
     return LstmModel(cnn, pca, stack, options, about)

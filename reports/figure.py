@@ -126,6 +126,6 @@ def colour_of(methods: tuple[str, ...], method: str) -> str:
     return PALETTE[methods.index(method) % len(PALETTE)]
 
 
-def dash_of(methods: tuple[str, ...], method: str) -> str:
+def dash_of(methods: tuple[str, ...], method: str) -> Any:
     """A method's line style; changes when the colours begin anew."""
     return DASHES[methods.index(method) // len(PALETTE) % len(DASHES)]

@@ -14,8 +14,8 @@ from reports.verdicts import verdict
 if TYPE_CHECKING:
     from reports.figure import Figure
 
-# Shown at once in a setting's part; the rest of it is folded away.
-FIRST_IN_SETTING = ("f1",)
+# Shown at once in a setting's part, in this order; the rest of it is folded away.
+FIRST_IN_SETTING = ("f1", "raster")
 
 
 def lay_out(evaluation: Evaluation, tables: Sequence[Table], figures: Sequence[Figure]) -> Page:
@@ -59,8 +59,7 @@ def _parts(
         parts.append(Part(key="missing", title="Missing", shown=run_wide("unfinished")))
     for setting in evaluation.plan.settings:
         own = [item for item in items if item.section == setting]
-        first = [item for item in own if item.key.endswith(FIRST_IN_SETTING)]
-        first.sort(key=lambda item: not isinstance(item, Table))
+        first = run_wide(*(slug(setting, name) for name in FIRST_IN_SETTING))
         parts.append(
             Part(
                 key=slug("setting", setting),

@@ -21,7 +21,7 @@ def rank_methods(evaluation: Evaluation) -> RankComparison | None:
 
     compared = [c for c in evaluation.comparisons.values() if len(c.ranked) >= 2]
     methods = [m for m in evaluation.plan.methods if all(m in c.ranked for c in compared)]
-    if len(methods) < 2:
+    if len(methods) < 2 or not compared:
         return None
     values_BM = np.concatenate(
         [np.stack([c.measured[m].f1_L for m in methods], axis=1) for c in compared]

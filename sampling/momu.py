@@ -196,11 +196,11 @@ class MomuBatches(Batches):
         neutral_N1 = self._neutral_N[:, None] & (self._num_neutral > 0)
         has_NL = np.concatenate((has_NL, neutral_N1), axis=1)
         members = [np.flatnonzero(has_N).astype(np.int32) for has_N in has_NL.T]
-        bits_NW64 = np.pad(has_NL, ((0, 0), (0, -has_NL.shape[1] % 64)))  # to whole words
+        bits_NW16 = np.pad(has_NL, ((0, 0), (0, -has_NL.shape[1] % 16)))  # to whole words
         return _Members(
             members_E=np.concatenate(members),
             begin_L=np.cumsum([0, *map(len, members)], dtype=np.int64),
-            has_NW=np.packbits(bits_NW64, axis=1, bitorder="little").view("<u8").astype(np.uint64),
+            has_NW=np.packbits(bits_NW16, axis=1, bitorder="little").view("<u2").astype(np.uint16),
         )
 
     def _sets(self, epoch: int, alive_N: np.ndarray) -> AliveSets:

@@ -7,10 +7,10 @@ that is no longer alive is thrown out, and the next one is drawn. So a draw is u
 AU's alive frames, each (frame, AU) is thrown out at most once for each time it was put in, and
 restoring costs no more than the draws did: O(AUs of a frame) per draw, whatever the number of
 frames. (Swapping a frame out of all its bags at once does the same work with random writes all
-over memory, which at 400,000 frames is several times slower.)
+over memory, which at 400,000 frames took more than twice as long.)
 
 Frames without any AU may take part as positives of one extra AU, number L, that no pick chooses.
-Legend: E pairs (frame, AU) with label +1, N frames, L AUs and the extra one, W words of 64 AUs,
+Legend: E pairs (frame, AU) with label +1, N frames, L AUs and the extra one, W words of 16 AUs,
 B frames of the batch, P picks.
 
 Numba is imported here and nowhere else in this package. What it compiles is kept on disk; where
@@ -41,7 +41,8 @@ class AliveSets(NamedTuple):
         in_bag_NW: AUs in whose bag a frame is, as bits.
         num_alive_L: alive frames of each AU.
         alive_N: whether a frame may be drawn.
-        batch_of_N: number of the last batch that a frame was drawn for, from 1; 0 for none.
+        batch_of_N: number of the last batch that a frame was drawn for, from 1; 0 for none. Kept
+            only under ``spare_open_batch``, as it costs a write to a place all over memory.
         random: state of the random numbers, one word.
     """
 
@@ -88,7 +89,7 @@ _inner = numba.njit(nogil=True, inline="always")  # becomes a part of what calls
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_1, _27, _30, _31, _32 = (np.uint64(bits) for bits in (1, 27, 30, 31, 32))
+_27, _30, _31, _32 = (np.uint64(bits) for bits in (27, 30, 31, 32))
 _LOW = np.uint64(2**32 - 1)
 _TWO_32 = np.uint64(2**32)
 
@@ -111,11 +112,11 @@ def _below(random, bound):  # type: ignore[no-untyped-def]
 @_inner
 def _count(counts_L, words_NW, frame, step):  # type: ignore[no-untyped-def]
     """Adds ``step`` to the count of each AU whose bit is set for the frame."""
-    for first in range(0, len(counts_L), 64):
-        word = words_NW[frame, first >> 6]
-        for au in range(first, min(first + 64, len(counts_L))):
-            counts_L[au] += step * np.int64(word & _1)
-            word >>= _1
+    for first in range(0, len(counts_L), 16):
+        word = np.int64(words_NW[frame, first >> 4])
+        for au in range(first, min(first + 16, len(counts_L))):
+            counts_L[au] += step * (word & 1)
+            word >>= 1
 
 
 @_inner
@@ -124,11 +125,13 @@ def _put_back(sets, frame):  # type: ignore[no-untyped-def]
     sets.alive_N[frame] = True
     _count(sets.num_alive_L, sets.has_NW, frame, 1)
     for au in range(len(sets.population_L)):
-        missing = sets.has_NW[frame, au >> 6] & ~sets.in_bag_NW[frame, au >> 6]
-        if (missing >> np.uint64(au & 63)) & _1:
+        has = np.int64(sets.has_NW[frame, au >> 4])
+        in_bag = np.int64(sets.in_bag_NW[frame, au >> 4])
+        if ((has & ~in_bag) >> (au & 15)) & 1:
             sets.bag_E[sets.begin_L[au] + sets.bag_size_L[au]] = frame
             sets.bag_size_L[au] += 1
-    sets.in_bag_NW[frame] = sets.has_NW[frame]
+    for word in range(sets.has_NW.shape[1]):
+        sets.in_bag_NW[frame, word] = sets.has_NW[frame, word]
 
 
 @_inner
@@ -149,7 +152,8 @@ def _draw(sets, au):  # type: ignore[no-untyped-def]
         frame = sets.bag_E[place]
         sets.bag_size_L[au] -= 1
         sets.bag_E[place] = sets.bag_E[begin + sets.bag_size_L[au]]
-        sets.in_bag_NW[frame, au >> 6] &= ~(_1 << np.uint64(au & 63))
+        in_bag = np.int64(sets.in_bag_NW[frame, au >> 4])
+        sets.in_bag_NW[frame, au >> 4] = in_bag & ~(1 << (au & 15))
         if sets.alive_N[frame]:
             break
     sets.alive_N[frame] = False
@@ -158,9 +162,10 @@ def _draw(sets, au):  # type: ignore[no-untyped-def]
 
 
 @_inner
-def _add(sets, frame, batch_B, filled, current_L, number):  # type: ignore[no-untyped-def]
+def _add(sets, frame, batch_B, filled, current_L, number, spare_open_batch):  # type: ignore[no-untyped-def]
     batch_B[filled] = frame
-    sets.batch_of_N[frame] = number
+    if spare_open_batch:
+        sets.batch_of_N[frame] = number
     _count(current_L, sets.has_NW, frame, 1)
 
 
@@ -172,7 +177,8 @@ def _pick(sets, au, k, batch_B, filled, current_L, number, spare_open_batch):  #
         _restore(sets, au, number, spare_open_batch)
     num_fresh = min(k, sets.num_alive_L[au])
     for j in range(num_fresh):
-        _add(sets, _draw(sets, au), batch_B, filled + j, current_L, number)
+        frame = _draw(sets, au)
+        _add(sets, frame, batch_B, filled + j, current_L, number, spare_open_batch)
     if num_fresh < k:
         # All frames of the AU are in the open batch by now: repeat some that are not of this pick.
         others = np.empty(sets.population_L[au] + 1, dtype=np.int64)
@@ -187,7 +193,8 @@ def _pick(sets, au, k, batch_B, filled, current_L, number, spare_open_batch):  #
             chosen = j + _below(sets.random, num_others - j)
             frame = others[chosen]
             others[chosen] = others[j]
-            _add(sets, frame, batch_B, filled + num_fresh + j, current_L, number)
+            place = filled + num_fresh + j
+            _add(sets, frame, batch_B, place, current_L, number, spare_open_batch)
     return restored
 
 

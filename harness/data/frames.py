@@ -63,8 +63,8 @@ class FrameTable:
     """The columns of a whole dataset that fit in memory: one row a frame, in dataset order.
 
     ``subjects`` and ``sequences`` are object arrays of strings (``"bp4d:F001"``,
-    ``"bp4d:F001/T1"``); ``numbers`` int32 frame numbers as the source counts them; ``tracked`` bool,
-    False where no face was found; ``labels`` int8 (N, L) in {-1 absent, 0 unknown, +1 present}.
+    ``"bp4d:F001/T1"``); ``numbers`` int32 frame numbers as the source counts them; ``tracked``
+    bool, False where no face was found; ``labels`` int8 (N, L) in {-1 absent, 0 unknown, +1 present}.
     """
 
     aus: tuple[int, ...]

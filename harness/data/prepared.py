@@ -1,6 +1,6 @@
 """A prepared dataset: a folder that numpy and pandas users can open by themselves.
 
-    dataset.json      schema version, name, AUs, registration recipe, source options, counts, fingerprint
+    dataset.json      schema version, name, AUs, registration, source options, counts, fingerprint
     frames.parquet    one row a frame: subject, sequence, number, tracked, source
     labels.npy        int8 (N, L) in {-1, 0, +1}
     landmarks.npy     float32 (N, 49, 2), pixels of the registered face

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,12 +82,14 @@ def ray_cluster(
     else:
         options = {"address": address}
     _divert_messages(log)
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR, namespace="aubench")
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         where = f"the Ray cluster at {address!r}" if address else "a local Ray instance"
         raise UserError(f"cannot reach {where}: {reason}") from error
+    signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and ends the process
     if address is None:
         # What this run's own workers ask of Ray must reach this instance and no other.
         os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address

@@ -1,4 +1,4 @@
-"""The loop that drives a sweep: submit what can start, take results as they land, until all is done.
+"""The loop that drives a sweep: submit what can start, take results as they land, to the end.
 
 - A job is submitted once everything it needs is done, and no more are in flight than the cluster
   holds (with a few in reserve, so that a free CPU finds its next job at once).
@@ -120,7 +120,7 @@ class _Sweep:
                 self.watcher.changed(self.plan.jobs[key], "running", "")
 
     def _fits(self, job: Job) -> bool:
-        """Whether the cluster could ever hold the job; if not, it fails at once, with the reason."""
+        """Whether the cluster could ever hold the job; if not, it fails at once and says why."""
         wanted = {
             "CPU": job.resources.cpus * job.resources.workers,
             "GPU": job.resources.gpus * job.resources.workers,

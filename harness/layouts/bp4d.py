@@ -18,6 +18,7 @@ belongs to picture f - 1, and to the f-th frame of the video. Hence the default
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -29,19 +30,20 @@ from harness.layouts.adapter import (
     AdapterOptions,
     CodedSequence,
     Discovery,
-    Kind,
     Problem,
 )
 from harness.layouts.codes import (
+    AuColumn,
     Codes,
     intensity_labels,
+    join_columns,
     occurrence_labels,
     parse_rows,
     read_code_table,
     read_text,
 )
 from harness.layouts.duplicates import identical_files
-from harness.layouts.fit_mat import FitFile
+from harness.layouts.fit_mat import FitFile, UnusableFile
 from harness.layouts.tree import Tree
 from harness.prepare.decode import Damaged, ImageFolder, Video, ZipImages
 
@@ -124,8 +126,7 @@ class Bp4d(Adapter):
                     used = np.isin(numbers, sequence.picture_numbers)
                     counts["pictures"] += len(numbers)
                     counts["uncoded_pictures"] += int((~used).sum())
-        problems += self._copies(found.landmarks, "landmarks", fault=True)
-        problems += self._copies(found.codes, "code files", fault=False)
+        sequences = self._without_copies(sequences, found, problems)
         problems += found.problems
         return Discovery(sequences=sequences, problems=problems, counts=counts)
 
@@ -172,9 +173,26 @@ class Bp4d(Adapter):
             }
         return kind, {key: Video(path, self.relative(path)) for key, path in found.videos.items()}
 
-    def _copies(self, files: Mapping[Key, Path], kind: Kind, *, fault: bool) -> list[Problem]:
-        named = [(path, self.relative(path)) for path in files.values()]
-        return identical_files(named, kind, fault=fault)
+    def _without_copies(
+        self, sequences: list[CodedSequence], found: Tree, problems: list[Problem]
+    ) -> list[CodedSequence]:
+        """A landmark file that two sequences share is wrong for one of them, and nobody knows for
+        which: neither may use it. Equal code files are only worth knowing."""
+        for file, first in identical_files(found.codes.values()):
+            what = f"is the same file as {self.relative(first)}"
+            place = self.relative(file)
+            problems.append(Problem(kind="code files", place=place, what=what, fault=False))
+        unusable: dict[Path, str] = {}
+        for file, first in identical_files(found.landmarks.values()):
+            what = f"is the same file as {self.relative(first)}: one is another sequence's"
+            problems.append(Problem(kind="landmarks", place=self.relative(file), what=what))
+            unusable[file], unusable[first] = what, f"is the same file as {self.relative(file)}"
+        return [
+            replace(s, landmarks=UnusableFile(s.landmarks.name, unusable[s.landmarks.file]))
+            if isinstance(s.landmarks, FitFile) and s.landmarks.file in unusable
+            else s
+            for s in sequences
+        ]
 
     def _sequence(
         self,
@@ -200,7 +218,10 @@ class Bp4d(Adapter):
         landmarks = None
         if key in found.landmarks:
             file = found.landmarks[key]
-            entries = None if present is None else len(present)
+            entries = None
+            if present is not None and len(present):
+                last = int(present[-1]) - self._image_offset(self._kind)
+                entries = last + self._landmark_offset + 1
             landmarks = FitFile(file, self.relative(file), self._landmark_offset, entries)
         elif found.landmarks:
             what = f"has no landmark file in {found.landmark_folder}, where others have theirs"
@@ -228,7 +249,7 @@ class Bp4d(Adapter):
             if table is None:
                 return None
             return table.numbers, occurrence_labels(table, aus, missing, place, problems)
-        parts: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        parts: dict[int, AuColumn] = {}
         for au in aus:
             if au not in codes:
                 what = f"has no intensity file for AU{au}"
@@ -238,21 +259,8 @@ class Bp4d(Adapter):
             table = _read_intensities(codes[au], place, au, problems)
             if table is not None:
                 labels = intensity_labels(table, [au], missing, self._binarise_at, place, problems)
-                parts[au] = table.numbers, labels[:, 0]
-        return join_columns(parts, aus)
-
-
-def join_columns(
-    parts: dict[int, tuple[np.ndarray, np.ndarray]], aus: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Frame numbers and labels (T, L) from one table an AU; unknown where an AU has no row."""
-    if not parts:
-        return None
-    numbers = np.unique(np.concatenate([part[0] for part in parts.values()]))
-    labels = np.zeros((len(numbers), len(aus)), np.int8)
-    for au, (rows, column) in parts.items():
-        labels[np.searchsorted(numbers, rows), aus.index(au)] = column
-    return numbers, labels
+                parts[au] = AuColumn(numbers=table.numbers, labels=labels[:, 0], place=place)
+        return join_columns(parts, aus, problems)
 
 
 def unmatched_frames(

@@ -11,7 +11,7 @@ What always holds: a cell that is missing, not a number, or not a known code is 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -279,3 +279,34 @@ def _labels(
         )
         problems.append(Problem(kind="code cells", place=place, what=what, frames=1))
     return labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuColumn:
+    """One AU's labels int8 (T,) of its frames (T,), and the file that they come from."""
+
+    numbers: np.ndarray
+    labels: np.ndarray
+    place: str
+
+
+def join_columns(
+    columns: Mapping[int, AuColumn], aus: Sequence[int], problems: list[Problem]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Frame numbers (T,) and labels (T, L) from a file for each AU; None if there is no file.
+
+    Where an AU has no row for a frame that others have, it is unknown, and a problem.
+    """
+    if not columns:
+        return None
+    numbers = np.unique(np.concatenate([column.numbers for column in columns.values()]))
+    labels = np.zeros((len(numbers), len(aus)), np.int8)
+    for au, column in columns.items():
+        labels[np.searchsorted(numbers, column.numbers), list(aus).index(au)] = column.labels
+        absent = len(numbers) - len(column.numbers)
+        if absent:
+            what = f"has no row for {absent} frames that other AUs have"
+            problems.append(
+                Problem(kind="code cells", place=column.place, what=what, frames=absent)
+            )
+    return numbers, labels

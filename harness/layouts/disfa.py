@@ -26,9 +26,14 @@ from harness.layouts.adapter import (
     Discovery,
     Problem,
 )
-from harness.layouts.bp4d import join_columns
 from harness.layouts.bp4d_writer import graded_codes, write_lines
-from harness.layouts.codes import intensity_labels, parse_rows, read_text
+from harness.layouts.codes import (
+    AuColumn,
+    intensity_labels,
+    join_columns,
+    parse_rows,
+    read_text,
+)
 from harness.layouts.embedding import place
 from harness.layouts.fit_mat import write_mat
 from harness.layouts.video_writer import VideoFile
@@ -132,8 +137,7 @@ class Disfa(Adapter):
         landmarks: Path | None,
         problems: list[Problem],
     ) -> CodedSequence | None:
-        parts: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        lengths: dict[int, int] = {}
+        parts: dict[int, AuColumn] = {}
         for au in self.options.aus:
             if au not in files:
                 what = f"{subject} has no label file for AU{au}"
@@ -148,19 +152,11 @@ class Disfa(Adapter):
             label = intensity_labels(
                 table, [au], self.options.missing_codes, self.options.binarise_at, where, problems
             )
-            parts[au] = table.numbers, label[:, 0]
-            lengths[au] = len(table.numbers)
-        joined = join_columns(parts, self.options.aus)
+            parts[au] = AuColumn(numbers=table.numbers, labels=label[:, 0], place=where)
+        joined = join_columns(parts, self.options.aus, problems)
         if joined is None:
             return None
         numbers, labels = joined
-        for au, length in lengths.items():
-            if length < len(numbers):
-                what = f"has no row for {len(numbers) - length} frames that other AUs have"
-                where = self.relative(files[au])
-                problems.append(
-                    Problem(kind="code cells", place=where, what=what, frames=len(numbers) - length)
-                )
         offset = self.options.landmark_index_offset
         offset = -1 if offset is None else offset
         points = None

@@ -24,9 +24,15 @@ from harness.layouts.adapter import (
     Discovery,
     Problem,
 )
-from harness.layouts.bp4d import join_columns, unmatched_frames
+from harness.layouts.bp4d import unmatched_frames
 from harness.layouts.bp4d_writer import write_lines
-from harness.layouts.codes import intensity_labels, parse_rows, read_text
+from harness.layouts.codes import (
+    AuColumn,
+    intensity_labels,
+    join_columns,
+    parse_rows,
+    read_text,
+)
 from harness.layouts.disfa import AUS, intensity_codes
 from harness.layouts.embedding import place
 from harness.layouts.writing import LayoutWriter
@@ -88,7 +94,7 @@ class DisfaPlus(Adapter):
         self, subject: str, trial: str, images: Path, labels: Path, problems: list[Problem]
     ) -> CodedSequence | None:
         files = {int(m[1]): f for f in sorted(labels.iterdir()) if (m := _AU_FILE.match(f.name))}
-        parts: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        parts: dict[int, AuColumn] = {}
         for au in self.options.aus:
             if au not in files:
                 what = f"has no file for AU{au}: it is unknown in this trial"
@@ -103,8 +109,8 @@ class DisfaPlus(Adapter):
             label = intensity_labels(
                 table, [au], self.options.missing_codes, self.options.binarise_at, where, problems
             )
-            parts[au] = table.numbers, label[:, 0]
-        joined = join_columns(parts, self.options.aus)
+            parts[au] = AuColumn(numbers=table.numbers, labels=label[:, 0], place=where)
+        joined = join_columns(parts, self.options.aus, problems)
         if joined is None:
             return None
         numbers, joined_labels = joined

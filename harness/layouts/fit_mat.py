@@ -27,8 +27,8 @@ class FitFile:
     Attributes:
         file: the ``.mat`` file; ``name`` is how messages show it.
         offset: entry (counted from 0) = coded frame number + offset.
-        num_pictures: pictures of the sequence, as many as the file must have entries; None where
-            that is not known.
+        num_pictures: pictures of the sequence up to its last, as many as the file must have
+            entries; None where that is not known.
     """
 
     file: Path
@@ -54,6 +54,18 @@ class FitFile:
                 f"{wrong + 1}: it is cut short, or belongs to another sequence",
             )
         return points_M[entries]
+
+
+@dataclass(frozen=True)
+class UnusableFile:
+    """A landmark file of which it is known that it must not be used, and why."""
+
+    name: str
+    reason: str
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Always ``Damaged``."""
+        raise Damaged(self.name, self.reason)
 
 
 def read_fit(file: Path, name: str) -> np.ndarray:

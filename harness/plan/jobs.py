@@ -1,4 +1,4 @@
-"""Jobs, cells and plans: values that can be listed, counted, costed and stored before anything runs.
+"""Jobs, cells and plans: values that can be listed, costed and stored before anything runs.
 
 A job's key is a hash of everything that can change its result. Same key, same result: finished jobs
 are never run again, and methods that ask for the same stage on the same split share it.

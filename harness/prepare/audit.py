@@ -22,6 +22,7 @@ import numpy as np
 from harness.layouts.adapter import Adapter, CodedSequence, Discovery, Kind, Problem
 from harness.prepare.decode import Damaged, ImageFolder
 from harness.prepare.reference_counts import REFERENCES, Reference
+from harness.prepare.sequence import outside_picture
 
 Verdict = Literal["ok", "note", "wrong"]
 MapSequences = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
@@ -127,10 +128,12 @@ def check_sequence(
     cv2.setNumThreads(1)
     problems = []
     counts = {"lost": 0, "damaged": 0, "decoded": 0}
+    points_by_picture: dict[int, np.ndarray] = {}
     if sequence.landmarks is not None:
         try:
             points = sequence.landmarks.read(sequence.numbers)
             counts["lost"] = int(np.isnan(points[:, 0, 0]).sum())
+            points_by_picture = dict(zip(sequence.picture_numbers.tolist(), points, strict=True))
         except Damaged as error:
             counts["damaged"] = len(sequence.numbers)
             problems.append(_problem("landmarks", error, counts["damaged"]))
@@ -145,6 +148,7 @@ def check_sequence(
         wanted = wanted[np.isin(wanted, present)]
     if not every_picture:
         wanted = wanted[:1]
+    outside: list[int] = []
     said = {problem.place for problem in problems}
     sizes: dict[tuple[int, int], list[int]] = defaultdict(list)
     try:
@@ -152,10 +156,17 @@ def check_sequence(
             if isinstance(picture, np.ndarray):
                 counts["decoded"] += 1
                 sizes[picture.shape[1], picture.shape[0]].append(int(number))
+                points = points_by_picture.get(int(number), np.empty((0, 2)))
+                if len(points) and outside_picture(points, picture.shape):
+                    outside.append(int(number))
             elif picture.place not in said:
                 problems.append(_problem("pictures", picture, 1))
     except Damaged as error:
         problems.append(_problem("pictures", error, len(sequence.numbers)))
+    if outside:
+        place = getattr(sequence.landmarks, "name", sequence.sequence)
+        why = f"{len(outside)} frames' landmarks lie outside their pictures"
+        problems.append(_problem("landmarks", Damaged(place, why), len(outside)))
     usual = max(sizes, key=lambda size: len(sizes[size]), default=None)
     for size, numbers in sizes.items():
         if size != usual:

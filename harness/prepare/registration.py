@@ -105,10 +105,14 @@ class Registration:
     Attributes:
         eye_dist: distance of the outer eye corners in the reference shape, pixels.
         points: the points that the transform is fitted to: all 49, or the eye corners and nose.
+        resampling: ``bilinear`` reads four pixels for each one of the face, which leaves most of a
+            large picture unread; ``area`` first averages blocks of whole pixels where the face
+            shrinks by two or more (BP4D's by three), and is the same as bilinear where it does not.
     """
 
     eye_dist: Literal[80, 90, 100] = 90
     points: Literal["all", "rigid_subset"] = "all"
+    resampling: Literal["area", "bilinear"] = "area"
 
     @cached_property
     def reference(self) -> np.ndarray:
@@ -132,15 +136,16 @@ class Registration:
         return similarity(np.asarray(landmarks_NP2)[..., subset, :], self.reference[subset])
 
     def warp(self, picture_HWC: np.ndarray, matrix_23: np.ndarray) -> np.ndarray:
-        """uint8 (200, 200, 3): the registered face, bilinear, black outside the picture.
+        """uint8 (200, 200, 3): the registered face, black outside the picture.
 
         Channels stay in the order in which they came.
         """
         import cv2
 
-        return cv2.warpAffine(
-            picture_HWC, matrix_23, (FACE_SIZE, FACE_SIZE), flags=cv2.INTER_LINEAR
-        )
+        if self.resampling == "area":
+            picture_HWC, matrix_23 = _reduced(picture_HWC, matrix_23)
+        size = (FACE_SIZE, FACE_SIZE)
+        return cv2.warpAffine(picture_HWC, matrix_23, size, flags=cv2.INTER_LINEAR)
 
     def describe(self) -> dict[str, Any]:
         """The recipe, as it goes into ``dataset.json``."""
@@ -150,5 +155,28 @@ class Registration:
             "points": self.points,
             "centroid": list(CENTROID),
             "size": FACE_SIZE,
-            "resampling": "bilinear",
+            "resampling": self.resampling,
         }
+
+
+def _reduced(picture_HWC: np.ndarray, matrix_23: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the picture that the face needs, averaged over blocks of k x k pixels, and the
+    matrix from there; k is the whole factor by which the face shrinks. As given where k is 1."""
+    import cv2
+
+    factor = int(1 / max(np.hypot(matrix_23[0, 0], matrix_23[1, 0]), 1e-6))
+    if factor < 2:
+        return picture_HWC, matrix_23
+    corners = np.array([[0, 0], [FACE_SIZE, 0], [0, FACE_SIZE], [FACE_SIZE, FACE_SIZE]], float)
+    corners = transform(corners, cv2.invertAffineTransform(matrix_23))
+    height, width = picture_HWC.shape[:2]
+    x, y = np.clip(corners.min(axis=0).astype(int) - factor, 0, (width, height)).tolist()
+    across, down = np.clip(corners.max(axis=0).astype(int) + factor, 0, (width, height)) - (x, y)
+    across, down = int(across) // factor, int(down) // factor
+    if across < 1 or down < 1:
+        return picture_HWC, matrix_23
+    part = picture_HWC[y : y + down * factor, x : x + across * factor]
+    reduced = cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
+    middle = (factor - 1) / 2  # block j's centre stands at pixel j * factor + middle
+    back = np.array([[factor, 0, x + middle], [0, factor, y + middle], [0, 0, 1]])
+    return reduced, matrix_23 @ back

@@ -25,6 +25,9 @@ from harness.prepare.landmarks import LandmarkOptions, Tracker, choose_source
 from harness.prepare.openface import read_openface
 from harness.prepare.registration import Registration, transform
 
+_COUNT_SLACK = 2
+"""Frames by which a container's own count may be too high without anything missing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFace:
@@ -131,6 +134,7 @@ def _registered(
     face = np.zeros((size, size, 3), np.uint8)
     if tracked:
         assert frame.picture is not None
+        assert points is not None
         face = np.ascontiguousarray(registration.warp(frame.picture, matrix)[..., ::-1])
     return VideoFace(
         number=number,
@@ -138,7 +142,7 @@ def _registered(
         seconds=frame.seconds,
         picture=frame.picture,
         face=face,
-        landmarks=transform(points, matrix).astype(np.float32) if tracked else lost,
+        landmarks=lost if points is None else transform(points, matrix).astype(np.float32),
         points=np.asarray(points, np.float32) if tracked else lost,
         matrix=matrix,
         tracked=tracked,
@@ -213,6 +217,8 @@ def _video(file: Path) -> Iterator[_Frame]:
             yield _Frame(f"{file.name}#{number}", (number - 1) / rate, picture)
         if number == 0:
             raise Damaged(str(file), "holds no frame that can be decoded")
+        if expected - number <= _COUNT_SLACK:
+            return
         for missing in range(number + 1, expected + 1):
             why = f"the video stops after frame {number} of {expected}"
             yield _Frame(f"{file.name}#{missing}", (missing - 1) / rate, None, why)

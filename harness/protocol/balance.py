@@ -53,7 +53,8 @@ def _deal(
     num_units, num_parts = len(counts_GL), len(room_K)
     desire_KL, room_K = desire_KL.copy(), room_K.astype(np.float64)
     part_of_G = np.full(num_units, -1, dtype=np.int64)
-    waiting = list(rng.permutation(num_units))
+    # Large groups first, while there is room for them; units of one size in random order.
+    waiting = sorted(rng.permutation(num_units), key=lambda g: -sizes_G[g])
     while waiting:
         left_L = counts_GL[waiting].sum(axis=0)
         shown = np.flatnonzero(left_L > 0)

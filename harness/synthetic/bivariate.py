@@ -1,8 +1,8 @@
 """Probabilities of two correlated Gaussians, and what a threshold makes of a correlation.
 
 ``both_above(h, k, r)`` is P(X > -h, Y > -k) for standard normal X, Y with correlation r, by
-integrating the density over the correlation angle (Drezner and Wesolowsky 1990): a smooth integrand,
-so 40 Gauss-Legendre nodes give it to better than 1e-6 for |r| <= .999.
+integrating the density over the correlation angle (Drezner and Wesolowsky 1990): a smooth
+integrand, so 40 Gauss-Legendre nodes give it to better than 1e-6 for |r| <= .999.
 """
 
 from __future__ import annotations

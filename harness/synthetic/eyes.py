@@ -130,7 +130,9 @@ def _lids(
     s, upper, lower = outline.s, outline.upper, outline.lower
     opened = edge(y - upper, 1.2) * edge(lower - y, 1.2) * outline.inside
     closing = blink[:, None, None]
-    fold = upper - (who.lid_crease + 0.6) * (1 - 0.55 * closing) - 5 * closing * 4 * _hump(s) ** 1.25
+    fold = (
+        upper - (who.lid_crease + 0.6) * (1 - 0.55 * closing) - 5 * closing * 4 * _hump(s) ** 1.25
+    )
     crease = bell((y - fold) / 1.5) * edge(s + 0.05, 0.3) * edge(1.08 - s, 0.3)
     lash = bell((y - upper + 0.3) / (1.4 + 0.7 * who.lashes)) * outline.around
     under = bell((y - lower - 0.4) / 1.2) * outline.inside

@@ -93,8 +93,8 @@ def coding(preset: str, seed: int, subject: int, task: int, num_frames: int) -> 
 
 
 @cache
-def _offsets(preset: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets of the full population: (S, L) of people, (S, tasks, L) of people in tasks."""
+def population(preset: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of a preset's full population: (S, L) of people, (S, tasks, L) of people in tasks."""
     model, size = latent_model(preset), PRESETS[preset].subjects
     num_aus = len(model.aus)
     own = _balanced(stream("person", preset, seed).standard_normal((size, num_aus)))
@@ -124,7 +124,7 @@ def _latent(
     from scipy.signal import lfilter
 
     random = stream("latent", preset, seed, subject, task)
-    own, in_task = _offsets(preset, seed)
+    own, in_task = population(preset, seed)
     latent = np.tile(model.mean(task) + own[subject] + in_task[subject, task], (num_frames, 1))
     num_aus = len(model.aus)
     for time_constant, variance_L in zip(model.time_constants, model.paces, strict=True):

@@ -1,8 +1,8 @@
 """What a person does in front of the camera besides the coded action units.
 
 Head pose, blinks, gaze, speech, uncoded movements, drifting light, focus, and hands before the
-face: each a track over the frames of one sequence, drawn from a random stream of its own. These make
-single frames ambiguous, and neighbours helpful.
+face: each a track over the frames of one sequence, drawn from a random stream of its own. These
+make single frames ambiguous, and neighbours helpful.
 
 Legend: T frames of one sequence, A the actions of ``shape.ACTIONS``.
 """
@@ -48,6 +48,16 @@ class Performance:
     def rows(self, start: int, stop: int) -> Performance:
         """The tracks of some frames."""
         return Performance(**{key: value[start:stop] for key, value in vars(self).items()})
+
+    def padded(self, num_frames: int) -> Performance:
+        """The tracks with the last frame repeated up to ``num_frames``."""
+        short = num_frames - len(self.blink)
+        if short <= 0:
+            return self
+        tracks = vars(self).items()
+        return Performance(
+            **{key: np.concatenate([v, np.repeat(v[-1:], short, axis=0)]) for key, v in tracks}
+        )
 
 
 def smooth(random: np.random.Generator, num_frames: int, columns: int, pace: float) -> np.ndarray:
@@ -189,7 +199,7 @@ def _hand(random: np.random.Generator, num_frames: int, share: float) -> np.ndar
     edges = np.flatnonzero(np.diff(np.r_[False, present, False].astype(int)))
     for start, stop in edges.reshape(-1, 2):
         target = np.array([random.uniform(60, 140), random.uniform(105, 165)])
-        begin = target + [random.uniform(-30, 30), 130.0]
+        begin = target + np.array([random.uniform(-30, 30), 130.0])
         length = stop - start
         come = np.clip(np.minimum(np.arange(length) + 1, length - np.arange(length)) / 6, 0, 1)
         track[start:stop, :2] = begin + (target - begin) * come[:, None]

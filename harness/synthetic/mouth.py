@@ -1,7 +1,8 @@
 """Draws the lips and what opens between them from the mouth's landmarks.
 
-Four curves over the mouth's width pass through the landmarks: outer upper, inner upper, inner lower,
-outer lower. Lips fill the outer pairs, teeth, tongue and the dark of the mouth the inner pair.
+Four curves over the mouth's width pass through the landmarks: outer upper, inner upper, inner
+lower, outer lower. Lips fill the outer pairs, teeth, tongue and the dark of the mouth the inner
+pair.
 
 Legend: B batch, h w patch; ``s`` runs from 0 to 1 between the mouth's corners.
 """
@@ -109,6 +110,7 @@ def draw_mouth(
     within = edge(s - 0.08, 0.1) * edge(0.92 - s, 0.1) * edge(gap - 2.6, 2.0)
     teeth = edge(reach - over, 1.4).mul_(within)
     gleam = (1 - 0.5 * (2 * s - 1).square()) * (1 - 0.18 * bell(torch.cos((s - 0.5) * 26) / 0.35))
+    gleam = (gleam * (0.5 + 0.5 * edge(gap - 6, 7.0))).expand_as(over)
     tongue = bell(under / 6.0).mul_(0.8 * bell((s - 0.5) / 0.36))
     light = exposure[:, None, None] * GREY_LEVELS
     for channel in range(3):
@@ -117,5 +119,5 @@ def draw_mouth(
         result = torch.lerp(target * shadow, lips * upper_tone, upper_lip)
         result = torch.lerp(result, lips * lower_tone, lower_lip)
         inner = tongue * (_TONGUE[channel] - _DARK[channel]) + _DARK[channel]
-        inner = torch.lerp(inner, _TOOTH[channel] * gleam.expand_as(inner), teeth)
+        inner = torch.lerp(inner, _TOOTH[channel] * gleam, teeth)
         target.copy_(torch.lerp(result, inner.mul_(light), cavity).mul_(seam))

@@ -57,7 +57,9 @@ def paint_hand(who: Person, preset: str, seed: int, task: int) -> np.ndarray:
     spread = random.uniform(0.02, 0.12)
     for k, (root, top) in enumerate(((27, 22), (45, 8), (63, 12), (80, 30))):
         tip_x = root + (root - 54) * spread * 4 + random.uniform(-1.5, 1.5)
-        height = np.maximum(height, _finger(x, y, (tip_x, top + 8), (root, 95), 8.6 - 0.4 * (k == 3)))
+        height = np.maximum(
+            height, _finger(x, y, (tip_x, top + 8), (root, 95), 8.6 - 0.4 * (k == 3))
+        )
     height = np.maximum(height, _finger(x, y, (14, 92), (36, 130), 9.5))
     palm = np.hypot(np.clip(np.abs(x - 53) - 24, 0, None), np.clip(np.abs(y - 118) - 26, 0, None))
     height = np.maximum(height, 11 * np.sqrt(np.clip(1 - (palm / 14) ** 2, 0, None)))
@@ -68,7 +70,9 @@ def paint_hand(who: Person, preset: str, seed: int, task: int) -> np.ndarray:
     creases = sum(np.exp(-0.5 * ((y - at) / 1.0) ** 2) for at in (45, 70, 96))
     tone = np.clip(0.52 + 0.40 * light - 0.06 * creases, 0.2, 1.1)
     cover = np.clip(height / 2.0, 0, 1)
-    painted = np.concatenate([who.skin[:, None, None] * tone * [[[1.0]], [[0.95]], [[0.94]]], cover[None]])
+    painted = np.concatenate(
+        [who.skin[:, None, None] * tone * [[[1.0]], [[0.95]], [[0.94]]], cover[None]]
+    )
     return np.ascontiguousarray(painted[:, :, ::-1] if mirror else painted, np.float32)
 
 
@@ -97,6 +101,8 @@ def draw_hand(picture: torch.Tensor, hand: torch.Tensor, tracks: np.ndarray) -> 
         columns = slice(max(0, left), min(size, left + HAND_WIDTH))
         if rows.start >= rows.stop or columns.start >= columns.stop:
             continue
-        part = hand[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        part = hand[
+            :, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+        ]
         target = picture[row, :, rows, columns]
         target.copy_(torch.lerp(target, part[:3], part[3:]))

@@ -17,12 +17,35 @@ from harness.synthetic.shape import ACTIONS, EYE_LEFT, EYE_RIGHT, MIRROR, restin
 
 # from light to dark; people lie between neighbours
 _TONES = np.array(
-    [[.93, .76, .66], [.88, .69, .56], [.80, .60, .46], [.70, .50, .37], [.55, .37, .26], [.40, .26, .19]]
-)  # fmt: skip
+    [
+        [0.93, 0.76, 0.66],
+        [0.88, 0.69, 0.56],
+        [0.80, 0.60, 0.46],
+        [0.70, 0.50, 0.37],
+        [0.55, 0.37, 0.26],
+        [0.40, 0.26, 0.19],
+    ]
+)
 _HAIR = np.array(
-    [[.08, .06, .055], [.16, .10, .07], [.28, .18, .11], [.45, .31, .17], [.62, .47, .28], [.45, .20, .10], [.55, .54, .53]]
-)  # fmt: skip
-_IRIS = np.array([[.22, .13, .08], [.33, .21, .11], [.30, .33, .20], [.32, .45, .55], [.42, .50, .52]])  # fmt: skip
+    [
+        [0.08, 0.06, 0.055],
+        [0.16, 0.10, 0.07],
+        [0.28, 0.18, 0.11],
+        [0.45, 0.31, 0.17],
+        [0.62, 0.47, 0.28],
+        [0.45, 0.20, 0.10],
+        [0.55, 0.54, 0.53],
+    ]
+)
+_IRIS = np.array(
+    [
+        [0.22, 0.13, 0.08],
+        [0.33, 0.21, 0.11],
+        [0.30, 0.33, 0.20],
+        [0.32, 0.45, 0.55],
+        [0.42, 0.50, 0.52],
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,10 +92,14 @@ def person(preset: str, seed: int, number: int) -> Person:
     random = stream("identity", preset, seed, number)
     landmarks = _shape(random)
     tone = random.beta(1.0, 1.3) * (len(_TONES) - 1.01)
-    skin = _between(_TONES, tone) * (1 + 0.04 * random.standard_normal(3))
+    skin = _between(_TONES, tone) * (1 + 0.02 * random.standard_normal(3))
     dark = tone / (len(_TONES) - 1)
     hair_index = random.choice(len(_HAIR), p=_hair_chances(dark))
-    iris_index = 0 if dark > 0.7 else random.choice(len(_IRIS), p=[0.25, 0.3, 0.15, 0.2, 0.1])
+    iris_index = (
+        random.integers(0, 2)
+        if dark > 0.38
+        else random.choice(len(_IRIS), p=[0.25, 0.3, 0.15, 0.2, 0.1])
+    )
     woman = random.uniform() < 0.56
     lips = skin * [0.90, 0.64, 0.66] * random.uniform(0.88, 1.02)
     if woman and random.uniform() < 0.4:

@@ -56,7 +56,7 @@ def contact_sheet(
     actions: Sequence[Sequence[int]] | None = None,
     size: int = 100,
 ) -> np.ndarray:
-    """uint8 RGB picture: a row an AU (or combination), a column block a person, four intensities."""
+    """uint8 RGB picture: a row an AU (or combination), a block a person, four intensities."""
     shown = actions or [(au,) for au in latent_model(recipe.preset).aus]
     grid = np.stack([[combined(row, level) for level in INTENSITIES] for row in shown])
     blocks = []

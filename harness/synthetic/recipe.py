@@ -1,4 +1,4 @@
-"""A synthetic dataset, from its recipe: named before it is made, the same bytes wherever it is made.
+"""A synthetic dataset from its recipe: named before it is made, the same bytes wherever made.
 
 ``table`` and ``headers`` tell every key and label without a pixel; ``sequence`` renders one
 sequence; ``make`` writes the whole prepared dataset, sequence by sequence, and goes on where an

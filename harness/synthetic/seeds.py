@@ -1,7 +1,7 @@
-"""Random streams named by what they are for, so that every part can be made alone and in any order.
+"""Random streams named by what they are for: every part can be made alone and in any order.
 
-The stream of ``("lab", 0, "pose", 3, 1)`` is the same whether its sequence is made first or last, by
-one process or by eight. Nothing here depends on Python's own hash, which changes between runs.
+The stream of ``("pose", "lab", 0, 3, 1)`` is the same whether its sequence is made first or last,
+by one process or by eight. Nothing here depends on Python's own hash, which changes between runs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The face's geometry: 49 landmarks at rest, and how each action unit moves the skin.
 
-Everything lives in the canonical face, 200 x 200 pixels (x right, y down) with the outer eye corners
-90 pixels apart and the centroid of the landmarks at (100, 92). Skin moves by smooth fields: sums of
-Gaussian bumps at anatomical places. Lids and lips have a second kind of motion, because they open
+Everything lives in the canonical face, 200 x 200 pixels (x right, y down) with the outer eye
+corners 90 pixels apart and the centroid of the landmarks at (100, 92). Skin moves by smooth fields:
+sums of Gaussian bumps at anatomical places. Lids and lips have a second kind of motion, because they open
 and close: ``PART_MOTION`` moves their landmarks beyond the skin, and ``eyes.py`` and ``mouth.py``
 draw them from their landmarks. Landmarks therefore come from the very motion that moves the pixels.
 
@@ -48,8 +48,8 @@ def resting_landmarks() -> np.ndarray:
     return points
 
 
-# AU: bumps (x, y, spread x, spread y, move x, move y) on the picture's left half, at full intensity;
-# the mirrored half follows by itself, bumps on the midline (x = 100) are used once.
+# AU: bumps (x, y, spread x, spread y, move x, move y) on the picture's left half, at full
+# intensity; the mirrored half follows by itself, bumps on the midline (x = 100) are used once.
 _BUMPS: dict[int, tuple[tuple[float, float, float, float, float, float], ...]] = {
     1: ((86, 45, 13, 13, 1.0, -9.5), (86, 22, 16, 16, 0, -3.5), (80, 58, 8, 6, 0, -1.5)),
     2: ((50, 46, 15, 13, -1.0, -9.5), (50, 24, 18, 15, 0, -3.5), (52, 58, 9, 6, 0, -2.0)),
@@ -62,9 +62,9 @@ _BUMPS: dict[int, tuple[tuple[float, float, float, float, float, float], ...]] =
     10: ((90, 128, 14, 9, -0.5, -6.0), (84, 108, 9, 9, -2.0, -3.0), (70, 100, 14, 13, -1, -3.5)),
     12: ((74, 137, 14, 13, -10.0, -9.0), (62, 112, 18, 16, -3.0, -6.0), (86, 110, 8, 7, -3, -1.0),
          (90, 152, 14, 9, -3.0, -1.5)),
-    14: ((73, 138, 8, 10, -3.5, 0.5), (60, 136, 12, 16, 4.5, 0.0)),
+    14: ((75, 138, 9, 10, -5.5, -1.5), (58, 136, 10, 16, 4.0, 0.0)),
     15: ((75, 140, 12, 12, -2.0, 8.5), (72, 156, 12, 13, 0, 3.5)),
-    17: ((100, 168, 22, 13, 0, -8.0), (100, 148, 18, 9, 0, -3.5), (78, 142, 9, 9, -1, 2.0)),
+    17: ((100, 168, 22, 13, 0, -8.0), (100, 148, 18, 9, 0, -4.5), (78, 142, 9, 9, -1, 2.0)),
     20: ((72, 140, 15, 12, -9.5, 2.0), (70, 158, 15, 13, -5.0, 1.5)),
     23: ((78, 139, 13, 13, 5.0, 0.0), (100, 140, 12, 12, 0, 0.0)),
     24: ((78, 139, 10, 10, 2.0, 0.5), (100, 150, 22, 8, 0, -3.0), (100, 127, 22, 7, 0, 2.5)),
@@ -135,7 +135,7 @@ def part_motion(asymmetry: np.ndarray) -> np.ndarray:
 
 
 def half_width(y: np.ndarray, face_width: float, chin: float) -> np.ndarray:
-    """Half the face's width at height ``y`` (pixels): broad at the cheekbones, narrow at the chin."""
+    """Half the face's width at height ``y`` (pixels): broad at the cheeks, narrow at the chin."""
     down = np.clip((y - 84) / (chin - 84), 0, 1)
     up = np.clip((84 - y) / 112, 0, 1)
     jaw = (1 - 0.50 * down**1.6) * np.sqrt(1 - down**8)
@@ -169,3 +169,14 @@ def depth(
     z += bump(100, 138, 22, 11, 5) + bump(100, 122, 4, 6, -1.2) + bump(100, 168, 15, 9, 6)
     z += bump(100, 156, 18, 4.5, -3) + bump(100, 24, 34, 16, 3)
     return np.asarray(z)
+
+
+def turning_depth(points: np.ndarray, face_width: float, chin: float, nose: float) -> np.ndarray:
+    """Height that turning the head sees: ``depth`` with a gentle edge, so no pixel is hidden."""
+    x, y = points[..., 0], points[..., 1] - DROP
+    across = np.clip(1 - ((x - 100) / (face_width + 26)) ** 2, 0, None)
+    along = np.clip(1 - ((y - 96) / (chin - 96 + 42)) ** 2, 0, None)
+    body = 60 * np.sqrt(across * along + 0.02)
+    middle = np.exp(-0.5 * (((x - 100) / 12) ** 2 + ((y - 102) / 15) ** 2))
+    sockets = np.exp(-0.5 * (((np.abs(x - 100) - 31) / 14) ** 2 + ((y - 66) / 10) ** 2))
+    return np.asarray(body + 15 * nose * middle - 5 * sockets)

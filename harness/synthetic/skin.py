@@ -21,7 +21,7 @@ from harness.synthetic.wrinkles import wrinkles
 MARGIN = 12
 TEXTURE = 200 + 2 * MARGIN
 NUM_LIGHTS = 3
-_BLEED = np.array([0.82, 1.0, 1.06])[:, None, None]  # red light travels furthest under the skin
+_BLEED = np.array([0.90, 1.0, 1.05])[:, None, None]  # red light travels furthest under the skin
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,8 +61,10 @@ def paint(preset: str, seed: int, number: int, task: int, light_spread: float) -
     toward[:2] *= 0.5 + 0.5 * light_spread
     toward /= np.linalg.norm(toward)
     facing = np.tensordot(toward, layers.normal, 1)
-    shading = np.clip(0.30 + 0.78 * np.clip(0.25 + 0.75 * facing, 0, None), 0.12, None) * layers.hollow
-    half = toward + [0, 0, 1]
+    shading = (
+        np.clip(0.30 + 0.78 * np.clip(0.25 + 0.75 * facing, 0, None), 0.12, None) * layers.hollow
+    )
+    half = toward + np.array([0, 0, 1])
     half /= np.linalg.norm(half)
     shine = np.clip(np.tensordot(half, layers.normal, 1), 0, None) ** 22 * layers.gloss
     lit = layers.colour * shading**_BLEED + 0.13 * shine * shading
@@ -105,7 +107,11 @@ def _painting(preset: str, seed: int, number: int) -> _Painting:
     slope_y, slope_x = np.gradient(z)
     normal = np.stack([-slope_x, -slope_y, np.ones_like(x)], 0)
     normal /= np.linalg.norm(normal, axis=0)
-    hollow = 1 + 0.030 * (z - cv2.GaussianBlur(z, (0, 0), 6)) + 0.012 * (z - cv2.GaussianBlur(z, (0, 0), 16))
+    hollow = (
+        1
+        + 0.030 * (z - cv2.GaussianBlur(z, (0, 0), 6))
+        + 0.012 * (z - cv2.GaussianBlur(z, (0, 0), 16))
+    )
     face = soft_step(half_width(y, who.face_width, who.chin) - np.abs(x - 100), 2.5)
     face *= soft_step(who.chin - 3 - y, 3.5)
     fine, grain, blotch = _noise(random, 2), _noise(random, 4), _noise(random, 26)
@@ -152,23 +158,34 @@ def _spot(x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: flo
     return np.asarray(np.exp(-0.5 * (((x - cx) / sx) ** 2 + ((y - cy - DROP) / sy) ** 2)))
 
 
-def _complexion(who: Person, x: np.ndarray, y: np.ndarray, fine: np.ndarray, blotch: np.ndarray) -> np.ndarray:
+def _complexion(
+    who: Person, x: np.ndarray, y: np.ndarray, fine: np.ndarray, blotch: np.ndarray
+) -> np.ndarray:
     """(3, P, P) the skin's own colour: redder cheeks and nose, darker rings, pores and freckles."""
     red = 0.8 * _spot(x, y, 100, 104, 10, 8) + 0.7 * _spot(x, y, 100, 168, 14, 8)
     ring = np.zeros_like(x)
     for side in (-1, 1):
         red += 0.9 * _spot(x, y, 100 + side * 40, 104, 15, 12)
-        ring += _spot(x, y, 100 + side * 29, 77, 12, 4) + 0.6 * _spot(x, y, 100 + side * 20, 68, 6, 6)
+        ring += _spot(x, y, 100 + side * 29, 77, 12, 4) + 0.6 * _spot(
+            x, y, 100 + side * 20, 68, 6, 6
+        )
         ring += 0.5 * _spot(x, y, 100 + side * 33, 57, 13, 4)
     tint = red[None] * np.array([0.01, -0.085, -0.075])[:, None, None]
     tint = tint + ring[None] * np.array([-0.09, -0.12, -0.08])[:, None, None]
     colour = who.skin[:, None, None] * (1 + tint)
     colour = colour * (1 + 0.030 * blotch * np.array([0.6, 1.0, 1.0])[:, None, None] + 0.016 * fine)
-    freckles = np.clip(fine - 1.5, 0, 1) * (0.5 + 0.5 * np.tanh(4 * (who.skin[0] - 0.85))) * who.asymmetry.std() * 2
+    freckles = (
+        np.clip(fine - 1.5, 0, 1)
+        * (0.5 + 0.5 * np.tanh(4 * (who.skin[0] - 0.85)))
+        * who.asymmetry.std()
+        * 2
+    )
     colour = colour * (1 - freckles * np.array([0.12, 0.25, 0.3])[:, None, None])
     lines = np.zeros_like(x)
     for height in (32.0, 23.0, 14.0):  # what years leave on the forehead
-        lines += np.exp(-0.5 * ((y - height - DROP - np.sin(x / 14)) / 1.3) ** 2) * np.exp(-0.5 * ((x - 100) / 34) ** 2)
+        lines += np.exp(-0.5 * ((y - height - DROP - np.sin(x / 14)) / 1.3) ** 2) * np.exp(
+            -0.5 * ((x - 100) / 34) ** 2
+        )
     return np.asarray(colour * (1 - 0.13 * who.age * lines))
 
 
@@ -178,7 +195,9 @@ def _nose_shadows(who: Person, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray
     dark = np.zeros_like(x)
     for index, side in ((1, -1), (3, 1)):
         cx, cy = base[index] + [side * 0.8, -2.2]
-        dark += 0.72 * np.exp(-0.5 * (((x - cx) / 3.2) ** 2 + ((y - cy - 0.10 * side * (x - cx)) / 1.5) ** 2))
+        dark += 0.72 * np.exp(
+            -0.5 * (((x - cx) / 3.2) ** 2 + ((y - cy - 0.10 * side * (x - cx)) / 1.5) ** 2)
+        )
     for index, side in ((0, -1), (4, 1)):
         cx, cy = base[index] + [-side * 3.5, -4.0]
         ring = np.hypot((x - cx) / 5.6, (y - cy) / 6.2) - 1
@@ -190,7 +209,11 @@ def _nose_shadows(who: Person, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray
 
 
 def _gloss(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    oily = 1.2 * _spot(x, y, 100, 102, 5, 6) + 0.7 * _spot(x, y, 100, 80, 4, 14) + 0.7 * _spot(x, y, 100, 28, 30, 14)
+    oily = (
+        1.2 * _spot(x, y, 100, 102, 5, 6)
+        + 0.7 * _spot(x, y, 100, 80, 4, 14)
+        + 0.7 * _spot(x, y, 100, 28, 30, 14)
+    )
     for side in (-1, 1):
         oily += 0.8 * _spot(x, y, 100 + side * 42, 92, 13, 8)
     return np.asarray(0.25 + oily + 0.4 * _spot(x, y, 100, 168, 10, 6))
@@ -201,7 +224,9 @@ def _ears_and_neck(who: Person, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarra
     ear_x, ear_y = who.face_width + 3.0, 78.0
     rim = np.hypot((away - ear_x) / 7.5, (y - ear_y + 0.25 * (away - ear_x)) / 20)
     ear = soft_step(1 - rim, 0.25)
-    ear_tone = 0.62 + 0.22 * soft_step(rim - 0.62, 0.3) - 0.15 * soft_step(who.face_width - away + 1, 3)
+    ear_tone = (
+        0.62 + 0.22 * soft_step(rim - 0.62, 0.3) - 0.15 * soft_step(who.face_width - away + 1, 3)
+    )
     width = who.face_width * 0.70 + 0.0035 * np.clip(y - 150, 0, None) ** 2
     neck = soft_step(width - away, 3) * soft_step(y - 140, 10)
     under_chin = np.clip((y - who.chin) / 26, 0, 1)

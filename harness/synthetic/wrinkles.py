@@ -21,7 +21,9 @@ class _Sheet:
         self.away = np.abs(x - 100)
         self.maps = {action: np.zeros_like(x) for action in ACTIONS}
 
-    def furrow(self, action: int, across: np.ndarray, width: float, depth: float, where: np.ndarray) -> None:
+    def furrow(
+        self, action: int, across: np.ndarray, width: float, depth: float, where: np.ndarray
+    ) -> None:
         """A groove ``across`` pixels from its floor, growing positive towards its lit edge."""
         u = across / width
         profile = -np.exp(-0.5 * u**2) + 0.45 * np.exp(-0.5 * ((u - 2.2) / 1.0) ** 2)
@@ -37,7 +39,9 @@ def _near(at: np.ndarray, centre: float, reach: float) -> np.ndarray:
     return np.asarray(np.exp(-0.5 * ((at - centre) / reach) ** 2))
 
 
-def wrinkles(random: np.random.Generator, x: np.ndarray, y: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def wrinkles(
+    random: np.random.Generator, x: np.ndarray, y: np.ndarray, noise: np.ndarray
+) -> np.ndarray:
     """(17, P, P) relative change of brightness by each action at full intensity.
 
     Args:
@@ -131,7 +135,7 @@ def _mouth_corner(sheet: _Sheet, side: float) -> None:
 
 
 def _nose(sheet: _Sheet) -> None:
-    x, y, away = sheet.x, sheet.y, sheet.away
+    y, away = sheet.y, sheet.away
     for k in range(3):
         slant = 79 + 4.6 * k + 0.55 * (away - 8)
         sheet.furrow(9, y - slant, 1.2, 0.32, _near(away, 9, 4.5))
@@ -149,6 +153,6 @@ def _chin_and_lips(sheet: _Sheet, noise: np.ndarray) -> None:
         sheet.bulge(24, 100, centre, 19, 3.2, 0.17)
         sheet.bulge(24, 100, centre - below * 5, 20, 2.6, -0.12)
         fine = np.cos(x * 1.25 + 0.8 * noise)
-        sheet.maps[23] += 0.10 * fine * _near(away, 0, 17) * _near(y, centre + 2 * below, 3.2)
+        sheet.maps[23] += 0.065 * fine * _near(away, 0, 17) * _near(y, centre + 2 * below, 3.2)
     sheet.bulge(24, 72.5, 138, 3, 4, -0.14)
     sheet.bulge(24, 127.5, 138, 3, 4, -0.14)

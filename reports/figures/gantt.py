@@ -38,9 +38,7 @@ def gantt(evaluation: Evaluation) -> Figure | None:
     with drawing(9, 0.8 + 0.26 * min(len(lanes), 60)) as (figure, hover):
         axes = figure.subplots()
         for group in groups:
-            mine = [
-                (lane, at, length, job) for lane, at, length, job in placed if job.group == group
-            ]
+            mine = [span for span in placed if span[3].group == group]
             bars = axes.barh(
                 [lane for lane, *_ in mine],
                 [length for _, _, length, _ in mine],
@@ -52,13 +50,9 @@ def gantt(evaluation: Evaluation) -> Figure | None:
             if len(placed) <= MAX_HOVERS:
                 for bar, (_, at, length, job) in zip(bars, mine, strict=True):
                     hover(bar, f"{job.title}: {length:.1f} {name} from {at:.1f}")
-        axes.set_yticks(
-            range(len(lanes)),
-            [
-                host if i == 0 or lanes[i - 1][0] != host else ""
-                for i, (host, _) in enumerate(lanes)
-            ],
-        )
+        hosts = [host for host, _ in lanes]
+        named = [host if host not in hosts[:place] else "" for place, host in enumerate(hosts)]
+        axes.set_yticks(range(len(lanes)), named)
         axes.set_ylim(len(lanes) - 0.4, -0.6)
         axes.set_xlabel(f"{name} since the first job began")
         axes.grid(False, axis="y")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from reports.evaluation import Evaluation
@@ -10,6 +12,7 @@ from reports.rasters import Raster
 from reports.table import slug
 
 MAX_METHODS = 5
+RIGHT: Any = {"ha": "right", "va": "center"}
 
 
 def label_raster(evaluation: Evaluation, setting: str) -> Figure | None:
@@ -26,31 +29,38 @@ def label_raster(evaluation: Evaluation, setting: str) -> Figure | None:
     shown = [(n, r) for n, r in shown if r.sequence == first.sequence][:MAX_METHODS]
     aus = next(iter(comparison.measured.values())).aus
     panels = [("labels", first.labels_TL > 0, INK)]
-    panels += [
-        (name, raster.decided_TL, colour_of(evaluation.plan.methods, name))
-        for name, raster in shown
-    ]
-    height = 0.13 * len(aus) + 0.28
-    with drawing(8.5, height * len(panels) + 0.5) as (figure, hover):
-        grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
-        for axes, (name, on_TL, colour) in zip(grid, panels, strict=True):
-            for place in range(len(aus)):
+    for name, raster in shown:
+        panels.append((name, raster.decided_TL, colour_of(evaluation.plan.methods, name)))
+    pitch = len(aus) + 1.6
+    height = 0.125 * pitch * len(panels) + 0.55
+    with drawing(8.5, height, layout=None) as (figure, hover):
+        axes = figure.add_axes((0.13, 0.5 / height, 0.85, 1 - 0.55 / height))
+        for strip, (name, on_TL, colour) in enumerate(panels):
+            for place, au in enumerate(aus):
+                line = strip * pitch + place
                 spans = _spans(on_TL[:, place])
                 if spans:
-                    bars = axes.broken_barh(spans, (place - 0.38, 0.76), color=colour, linewidth=0)
+                    bars = axes.broken_barh(spans, (line - 0.38, 0.76), color=colour, linewidth=0)
                     share = on_TL[:, place].mean()
-                    hover(bars, f"{name}, AU{aus[place]}: {100 * share:.0f} % of the frames")
+                    hover(bars, f"{name}, AU{au}: {100 * share:.0f} % of the frames")
                 unknown = _spans(first.labels_TL[:, place] == 0)
                 if unknown:
                     axes.broken_barh(
-                        unknown, (place - 0.38, 0.76), color=INK, alpha=0.12, linewidth=0
+                        unknown, (line - 0.38, 0.76), color=INK, alpha=0.12, linewidth=0
                     )
-            axes.set_yticks(range(len(aus)), [str(au) for au in aus], fontsize=6)
-            axes.set_ylim(len(aus) - 0.4, -0.6)
-            axes.set_xlim(0, len(on_TL))
-            axes.grid(False)
-            axes.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=14)
-        grid[-1].set_xlabel(f"frame of {first.sequence}")
+            middle = strip * pitch + (len(aus) - 1) / 2
+            axes.text(-0.035, middle, name, transform=axes.get_yaxis_transform(), **RIGHT)
+        axes.set_yticks(
+            [s * pitch + place for s in range(len(panels)) for place in range(len(aus))],
+            [str(au) for _ in panels for au in aus],
+            fontsize=6,
+        )
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(len(panels) * pitch - 2, -0.8)
+        axes.set_xlim(0, len(first.labels_TL))
+        axes.grid(False)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(f"frame of {first.sequence}")
         svg = to_svg(figure, hover)
     return Figure(
         key=slug(setting, "raster"),

@@ -4,6 +4,7 @@ precision against recall, reliability."""
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from reports.figures.panels import method_legend, panel_grid
 from reports.measure import Details, Measured
 from reports.table import slug
 
+FAINT: Any = {"color": INK, "alpha": 0.4, "linewidth": 0.8, "linestyle": ":"}
+
 
 def event_curves(evaluation: Evaluation, setting: str) -> Figure | None:
     """Event F1 over the share of an event that must be covered; the mean over AUs comes first."""
@@ -23,16 +26,16 @@ def event_curves(evaluation: Evaluation, setting: str) -> Figure | None:
     if not detailed:
         return None
     titles = ["mean over AUs", *(f"AU{au}" for au in detailed[0][0].aus)]
-    labels = {"xlabel": "share of an event that must be covered", "ylabel": "event F1"}
-    with panel_grid(titles, **labels) as (figure, panels, hover):
+    xlabel = "share of an event that must be covered"
+    with panel_grid(titles, xlabel=xlabel, ylabel="event F1") as (figure, panels, hover):
         for measured, details in detailed:
             mean_T = mean_of_defined(details.event_curve_LT, axis=0)
-            for axes, title, curve_T in zip(
+            for panel, title, curve_T in zip(
                 panels, titles, [mean_T, *details.event_curve_LT], strict=True
             ):
                 if np.isnan(curve_T).all():
                     continue
-                (line,) = axes.plot(
+                line = panel.plot(
                     THETAS[::2],
                     curve_T[::2],
                     color=colour_of(methods, measured.method),
@@ -61,25 +64,25 @@ def precision_recall_curves(evaluation: Evaluation, setting: str) -> Figure | No
     first = detailed[0][0]
     titles = [f"AU{au}" for au in first.aus]
     with panel_grid(titles, xlabel="recall", ylabel="precision") as (figure, panels, hover):
-        for column, axes in enumerate(panels):
+        for column, panel in enumerate(panels):
             known = first.known_L[column]
             if known:
                 rate = first.present_L[column] / known
-                axes.axhline(rate, color=INK, alpha=0.4, linewidth=0.8, linestyle=":")
+                panel.plot([0, 1], [rate, rate], **FAINT)
             for measured, details in detailed:
                 curve = details.precision_recall[column]
                 if not len(curve.recall):
                     continue
                 style = {"color": colour_of(methods, measured.method)}
                 dash = dash_of(methods, measured.method)
-                (line,) = axes.plot(
+                line = panel.plot(
                     curve.recall, curve.precision, linewidth=1.2, linestyle=dash, **style
                 )
                 value = float(details.values["average_precision"][column])
                 hover(line, f"{measured.method}, {titles[column]}: average precision {value:.2f}")
                 if curve.at_zero is not None:
-                    (dot,) = axes.plot(*curve.at_zero, "o", markersize=4, **style)
                     recall, precision = curve.at_zero
+                    dot = panel.plot([recall], [precision], "o", markersize=4, **style)
                     hover(
                         dot,
                         f"{measured.method}, {titles[column]} at the fixed threshold: "
@@ -102,15 +105,15 @@ def reliability_diagrams(evaluation: Evaluation, setting: str) -> Figure | None:
     if not detailed:
         return None
     titles = [f"AU{au}" for au in detailed[0][0].aus]
-    labels = {"xlabel": "1 / (1 + exp(−score))", "ylabel": "share of frames present"}
-    with panel_grid(titles, **labels) as (figure, panels, hover):
-        for column, axes in enumerate(panels):
-            axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.8, linestyle=":")
+    xlabel, ylabel = "1 / (1 + exp(−score))", "share of frames present"
+    with panel_grid(titles, xlabel=xlabel, ylabel=ylabel) as (figure, panels, hover):
+        for column, panel in enumerate(panels):
+            panel.plot([0, 1], [0, 1], **FAINT)
             for measured, details in detailed:
                 diagram = details.reliability[column]
                 if not diagram.frames.sum():
                     continue
-                (line,) = axes.plot(
+                line = panel.plot(
                     diagram.predicted,
                     diagram.present,
                     color=colour_of(methods, measured.method),

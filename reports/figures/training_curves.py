@@ -1,4 +1,4 @@
-"""Training as it was reported, step by step: loss, and F1 on the validation part (the paper, Fig. 7).
+"""Training as it was reported, step by step: loss, and validation F1 (the paper, Fig. 7).
 
 A row of panels a kind of training, a line a job; what was reported without steps (a search over a
 few values) is no curve and not drawn.
@@ -23,7 +23,7 @@ def training_curves(evaluation: Evaluation) -> Figure | None:
     run = evaluation.run
     histories: dict[str, list[tuple[Job, Rows]]] = {}
     for key in run.records:
-        rows = [row for row in run.history(key) if STEP in row]
+        rows: Rows = [row for row in run.history(key) if STEP in row]
         if len(rows) >= MIN_ROWS:
             job = run.plan.jobs[key]
             histories.setdefault(job.group, []).append((job, rows))

@@ -91,7 +91,7 @@ def context(tmp_path):
 
 
 def in_memory(features, labels, subjects, *, aus, tracked=None, num_sequences=1) -> FrameSet:
-    """Frames without faces, for tests that only read the feature ``hog``; rows sorted by subject."""
+    """Frames without faces and with the feature ``hog``; rows sorted by subject."""
     num_frames = len(labels)
     names = np.array([f"toy:S{s:02d}" for s in subjects], dtype=object)
     place = np.arange(num_frames) - np.searchsorted(subjects, subjects)

@@ -31,7 +31,7 @@ def test_better_than_the_svm_on_subjects_that_are_shifted(shifted_subjects, cont
 
 @pytest.mark.parametrize("mode", ["cpm", "icpm", "inductive"])
 def test_saved_models_score_the_same_and_need_no_label(shifted_subjects, context, tmp_path, mode):
-    train, validation, test = shifted_subjects(0, num_frames=60)
+    train, validation, test = shifted_subjects(0, num_frames=60, num_subjects=6)
     model = Cpm(CpmOptions(**QUICK, mode=mode)).fit(train, validation, context)
     hidden = test.unlabelled()
     assert not hidden.has_labels
@@ -111,7 +111,7 @@ def test_kernel_cpm_learns_what_no_line_can(frames_in_memory, context):
 
 
 def test_an_au_of_one_class_scores_zero_and_is_noted(shifted_subjects, context):
-    train, validation, test = shifted_subjects(3, num_frames=60)
+    train, validation, test = shifted_subjects(3, num_frames=60, num_subjects=6)
     for part in (train, validation):
         part.labels.flags.writeable = True
         part.labels[:, 1] = -1

@@ -32,10 +32,17 @@ def unfinished(planted, tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="session")
+def small(planted, tmp_path_factory):
+    """A finished run of one setting, two methods and two AUs. Not to be changed."""
+    plan = planted.planted_plan(methods=("svm", "anet"), settings=(("lab", "lab"),), aus=(6, 12))
+    return planted.make_run(tmp_path_factory.mktemp("small") / "run", plan=plan, aus=(6, 12))
+
+
 @pytest.fixture
-def own_copy(finished, tmp_path):
-    """A copy of the finished run that a test may damage."""
-    return Path(shutil.copytree(finished, tmp_path / "run"))
+def own_copy(small, tmp_path):
+    """A copy of the small run that a test may damage."""
+    return Path(shutil.copytree(small, tmp_path / "run"))
 
 
 @pytest.fixture(scope="session")

@@ -31,9 +31,9 @@ def test_everything_is_written(report):
     assert len(keys) == len(data["tables"])
 
 
-def test_the_same_store_gives_the_same_bytes(finished, report, tmp_path):
-    moved = shutil.copytree(finished, tmp_path / "elsewhere" / "other-name")
-    assert contents(build(moved)) == contents(report)
+def test_the_same_store_gives_the_same_bytes(small, tmp_path):
+    moved = shutil.copytree(small, tmp_path / "elsewhere" / "other-name")
+    assert contents(build(moved)) == contents(build(small, tmp_path / "out"))
 
 
 def test_every_table_says_what_it_rests_on(report):
@@ -49,23 +49,23 @@ def test_every_table_says_what_it_rests_on(report):
             }, table["key"]
 
 
-def test_a_report_replaces_a_report_and_nothing_else(finished, report, tmp_path):
+def test_a_report_replaces_a_report_and_nothing_else(small, report, tmp_path):
     out = Path(shutil.copytree(report, tmp_path / "out"))
     (out / "stale.txt").write_text("from an earlier report")
-    build(finished, out)
+    build(small, out)
     assert not (out / "stale.txt").exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
     (out / "report.json").unlink()
     with pytest.raises(UserError, match="not a report"):
-        build(finished, out)
+        build(small, out)
 
 
-def test_a_failure_while_writing_keeps_the_old_report(finished, report, tmp_path, monkeypatch):
+def test_a_failure_while_writing_keeps_the_old_report(small, report, tmp_path, monkeypatch):
     out = Path(shutil.copytree(report, tmp_path / "out"))
     before = contents(out)
     monkeypatch.setattr("reports.build.render_page", lambda page: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        build(finished, out)
+        build(small, out)
     assert contents(out) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
 
@@ -94,9 +94,9 @@ def test_a_run_that_has_only_begun_renders(planted, tmp_path):
 
 
 def test_a_failed_stage_blocks_and_is_named(planted, tmp_path):
-    plan = planted.planted_plan(settings=(("lab", "lab"),))
+    plan = planted.planted_plan(settings=(("lab", "lab"),), aus=(6, 12))
     skipped = {("hybrid", "lab 3-fold", fold) for fold in "123"}
-    run = planted.make_run(tmp_path / "run", plan=plan, skip=skipped)
+    run = planted.make_run(tmp_path / "run", plan=plan, skip=skipped, aus=(6, 12))
     stage = next(job for job in plan.jobs.values() if job.kind == "stage")
     RunStore(run).record_failure(stage, {"error": "OSError: disk\nfull", "seconds": 1.0})
     data = json.loads((build(run) / "report.json").read_text())
@@ -114,7 +114,7 @@ def test_damage_is_said_and_the_rest_rendered(planted, own_copy, damage):
     data = json.loads((build(own_copy) / "report.json").read_text())
     assert list(data["problems"]) == [key]
     assert str(own_copy) not in json.dumps(data)
-    assert len(data["tables"]) > 20
+    assert len(data["tables"]) >= 7
 
 
 def test_what_is_no_run_is_refused_in_one_line(planted, tmp_path):
@@ -166,9 +166,14 @@ def test_the_page_is_one_file_that_asks_for_nothing(report):
 def test_names_from_a_suite_are_escaped_everywhere(planted, tmp_path):
     name = '<img src=x onerror="alert(1)">'
     plan = planted.planted_plan(
-        methods=(name, "b'\"&{{ 7*7 }}$x_1$"), settings=(("lab", "lab"),), suite="</title><script>x"
+        methods=(name, "b'\"&{{ 7*7 }}$x_1$"),
+        settings=(("lab", "lab"),),
+        suite="</title><script>x",
+        aus=(6, 12),
     )
-    run = planted.make_run(tmp_path / "run", plan=plan, quality=dict.fromkeys(plan.methods, 1.0))
+    run = planted.make_run(
+        tmp_path / "run", plan=plan, quality=dict.fromkeys(plan.methods, 1.0), aus=(6, 12)
+    )
     out = build(run)
     page = Collector()
     page.feed((out / "report.html").read_text())

@@ -81,7 +81,7 @@ def test_without_details_the_numbers_are_the_same(finished, evaluation):
 
 @pytest.mark.parametrize("damage", ["parquet", "result", "record", "columns", "history"])
 def test_a_damaged_job_is_said_and_the_rest_measured(planted, own_copy, damage):
-    key = RunStore(own_copy).plan().cells[1].job
+    key = RunStore(own_copy).plan().cells[1].job  # anet, fold 1: it has a history
     planted.damage_job(own_copy, key, damage)
     evaluation = evaluate_run(own_copy)
     view = evaluation.cells[1]

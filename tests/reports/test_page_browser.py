@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
 READER = """
 const found = {};
 const table = document.querySelector("#overview table");
-const first = (rows) => [...rows].filter((r) => !r.hidden).map((r) => r.cells[0].textContent.trim());
+const first = (rows) =>
+  [...rows].filter((r) => !r.hidden).map((r) => r.cells[0].textContent.trim());
 const names = () => first(table.tBodies[0].rows);
 const heads = table.tHead.rows[1].cells;
 const click = (node) => { node.querySelector("button").click(); return names(); };

@@ -108,7 +108,7 @@ def test_invariants(random_matrix, seed, num_frames, num_aus, batch_size, option
     check_every_pick(labels, stream)
 
 
-def test_invariants_hold_across_epochs_and_beyond_64_aus():
+def test_invariants_hold_across_epochs_and_with_70_aus():
     generator = np.random.default_rng(0)
     labels = np.where(generator.random((300, 70)) < 0.05, 1, -1).astype(np.int8)
     check_every_pick(labels, MomuBatches(labels, 90, step=2), epochs=3)

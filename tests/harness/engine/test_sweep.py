@@ -244,9 +244,10 @@ def test_a_second_driver_is_refused_and_told_who_holds_the_run(tmp_path, toy_dat
 
 
 def test_two_workers_train_as_one_job(tmp_path, toy_dataset, other_dataset):
-    text = QUICK.replace("steps: 6, sleep: 0.3", "steps: 2").replace("3-fold", "2-fold")
-    text = text.replace("sleep: 0.7", "sleep: 0").replace(
-        "steps: 2}}}}", "steps: 2}}, resources: {{workers: 2, cpus: 1}}}}"
+    text = QUICK.replace("  - {{within: toy, protocol: 3-fold}}", "  - {{train: toy, test: other}}")
+    text = text.replace("  toy:", "  other: {{prepared: {other}}}\n  toy:").replace("sleep: 0.7", "")
+    text = text.replace(
+        "{{steps: 6, sleep: 0.3}}}}", "{{steps: 2}}, resources: {{workers: 2, cpus: 1}}}}"
     )
     suite = write_suite(tmp_path, toy_dataset, other_dataset, text)
     result = run_suite(str(suite), str(tmp_path / "run"), cpus=2)

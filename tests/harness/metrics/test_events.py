@@ -198,6 +198,13 @@ def test_under_concat_unknown_frames_are_as_if_deleted(seed):
     assert same(event_f1(labels, scores, sequences), deleted)
 
 
+def test_half_covered_counts_at_half_and_no_further():
+    labels, scores = column("011110"), column("001100").astype(float)
+    result = event_f1(labels, scores, one_sequence(labels))
+    assert result.at_half[0] == result.curve[0, 50] == 1.0
+    assert result.curve[0, 51] == 0.0
+
+
 def test_events_never_cross_sequences():
     labels, scores = column("111111"), column("111111").astype(float)
     sequences = np.array(["a", "a", "a", "b", "b", "b"], dtype=object)
@@ -216,6 +223,7 @@ def test_gaps_in_frame_numbers_end_events():
     assert count([1, 2, 3, 4, 5, 6]) == 1
     assert count([0, 4, 8, 12, 16, 20]) == 1  # every fourth frame was taken
     assert count([0, 4, 8, 16, 20, 24]) == 2
+    assert count([0, 4, 8, 14, 18, 22]) == 2  # a jump that is no whole number of steps
     assert count([1, 2, 3, 7, 8, 9]) == 2
     assert count([1, 2, 3, 7, 8, 9], event_missing="concat") == 1
     assert count([1, 2, 3, 7, 8, 9], event_missing="bridge", bridge_frames=3) == 1

@@ -27,20 +27,27 @@ def test_no_threshold_does_better(seed, decimals):
 def test_of_equal_thresholds_the_one_nearest_zero():
     labels = np.array([[1, 1, 1], [1, 1, 1], [-1, -1, -1]])
     # 0 itself where it separates; else midway; below the lowest score where all are present.
-    scores = np.array([[2.0, 5.0, 1.0], [1.0, 3.0, 1.0], [-1.0, 1.0, 1.0]])
+    scores = np.array([[3.0, 5.0, 1.0], [2.0, 3.0, 1.0], [-1.0, 1.0, 1.0]])
     thresholds = best_f1_thresholds(labels, scores)
     assert thresholds[:2].tolist() == [0.0, 2.0]
     assert thresholds[2] == 0.0
     assert frame_f1(labels, scores, threshold=thresholds).tolist() == [1.0, 1.0, 0.8]
 
 
-def test_neighbouring_floats_are_told_apart():
-    low = np.float32(0.3)
-    high = np.nextafter(low, np.float32(1))
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (np.float32(0.3), np.nextafter(np.float32(0.3), np.float32(1))),
+        (0.3, np.nextafter(0.3, 1)),
+        (np.nextafter(0.3, 0), 0.3),
+        (5.0, np.inf),
+        (-np.inf, -5.0),
+        (-np.inf, np.inf),
+    ],
+)
+def test_neighbouring_and_infinite_scores_are_told_apart(low, high):
     labels, scores = np.array([[1], [-1]]), np.array([[high], [low]])
     assert frame_f1(labels, scores, threshold=best_f1_thresholds(labels, scores))[0] == 1
-    wide = np.array([[np.inf], [-np.inf]])
-    assert frame_f1(labels, wide, threshold=best_f1_thresholds(labels, wide))[0] == 1
 
 
 def test_an_au_that_is_never_present_keeps_threshold_zero():

@@ -80,7 +80,8 @@ def test_splits_follow_the_seed_and_not_the_order_of_rows():
     plain, shuffled = table_of(subjects), table_of(subjects, shuffle=True)
     once = make_splits("3-fold", plain, seed=4)
     assert once == make_splits("3-fold", plain, seed=4) == make_splits("3-fold", shuffled, seed=4)
-    assert once != make_splits("3-fold", plain, seed=5)
+    reseeded = make_splits("3-fold", plain, seed=5)
+    assert [s.test for s in reseeded] != [s.test for s in once]
     other = make_splits("3-fold", plain, seed=4, validation_share=0.4)
     assert [s.test for s in other] == [s.test for s in once]
 
@@ -105,6 +106,20 @@ def test_folds_are_far_better_balanced_than_random_ones():
     pool = [*split.train, *split.validation]
     drawn = [distance(rng.permutation(pool)[: len(split.validation)]) for _ in range(200)]
     assert distance(split.validation) < np.quantile(drawn, 0.25)
+
+
+def test_groups_of_unlike_size_leave_parts_of_like_size():
+    # Three groups of 4 people and six of 2; only exchanges of like for like keep 8 in each fold.
+    group = [g for g, size in enumerate([4] * 3 + [2] * 6) for _ in range(size)]
+    subjects = [f"x:{g}-{i:02d}" for i, g in enumerate(group)]
+    for seed in range(6):
+        splits = make_splits(
+            "3-fold",
+            table_of(subjects, seed=seed),
+            seed=seed,
+            group_of=lambda s: s[2:].split("-")[0],
+        )
+        assert [len(s.test) for s in splits] == [8, 8, 8]
 
 
 def test_unknown_labels_do_not_count_as_absent():

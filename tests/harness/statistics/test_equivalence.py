@@ -29,6 +29,12 @@ def test_the_definition_agrees(centre):
     assert result.num_blocks == 12
 
 
+def test_the_edge_of_the_region_belongs_to_it():
+    for edge in (-0.5, 0.5):
+        assert bayesian_signed_rank(np.full(5, edge), rope=0.5).same == 1
+        assert bayesian_signed_rank(np.full(5, edge * 1.01), rope=0.5).same < 1
+
+
 def test_clear_cases():
     rng = np.random.default_rng(0)
     assert bayesian_signed_rank(rng.normal(0.1, 0.02, 24)).better > 0.99

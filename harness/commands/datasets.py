@@ -1,0 +1,237 @@
+"""`aubench synth`, `prepare` and `audit`: from a recipe or an official layout to prepared faces."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.errors import UserError
+from harness.registry import suggestion
+
+
+def add_synth(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `aubench synth`."""
+    parser.add_argument(
+        "preset", nargs="?", default="lab", metavar="PRESET", help="lab, group, lab-plus or disfa"
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder to write")
+    parser.add_argument("--layout", help="write an official layout instead: bp4d, gft, disfa, ...")
+    parser.add_argument("--preview", metavar="FILE.png", help="write a contact sheet and stop")
+    parser.add_argument("--subjects", type=int, help="number of people (default: the preset's)")
+    parser.add_argument("--tasks", type=int, help="sequences of each person")
+    parser.add_argument("--frames", type=int, help="frames of a sequence, on average")
+    parser.add_argument("--seed", type=int, default=0, help="other people and labels (default: 0)")
+    parser.add_argument("--name", help="name of the dataset (default: the preset's)")
+    parser.add_argument("--size", type=int, default=200, help="side of the faces in pixels: 200")
+    parser.set_defaults(run=synth)
+
+
+def synth(options: argparse.Namespace) -> int:
+    """Writes synthetic faces: a prepared dataset, an official layout, or a preview."""
+    from harness.data.prepared import FACE_SIZE
+    from harness.synthetic.presets import PRESETS
+    from harness.synthetic.recipe import SyntheticRecipe, make
+
+    if options.preset not in PRESETS:
+        raise UserError(
+            f"unknown preset {options.preset!r}{suggestion(options.preset, list(PRESETS))}"
+        )
+    if options.size != FACE_SIZE:
+        raise UserError(
+            f"--size {options.size}: prepared faces are {FACE_SIZE} x {FACE_SIZE} pixels; methods "
+            "reduce them by their own option"
+        )
+    sizes = {name: getattr(options, name) for name in ("subjects", "tasks", "frames", "name")}
+    recipe = SyntheticRecipe(
+        preset=options.preset,
+        seed=options.seed,
+        **{name: value for name, value in sizes.items() if value is not None},
+    )
+    if options.preview:
+        from harness.synthetic.preview import write_preview
+
+        write_preview(recipe, Path(options.preview))
+        print(f"wrote {options.preview}")
+        return 0
+    if options.out is None:
+        raise UserError("give --out DIR (or --preview FILE.png)")
+    if options.layout:
+        from harness.layouts.writing import RecipeSource, write_layout
+
+        with Counting("subjects") as progress:
+            write_layout(
+                options.layout,
+                RecipeSource(recipe),
+                Path(options.out),
+                description=recipe.model_dump(mode="json"),
+                progress=progress,
+            )
+        print(f"wrote {options.out} in the layout of {options.layout}")
+        return 0
+    with Counting("sequences") as progress:
+        dataset = make(recipe, Path(options.out), progress)
+    _print_counts(dataset.folder, dataset.description)
+    return 0
+
+
+def add_prepare(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `aubench prepare`."""
+    _add_source(parser)
+    parser.add_argument("--out", metavar="FOLDER", required=True, help="prepared dataset to write")
+    parser.add_argument("--name", help="name of the prepared dataset (default: the layout's)")
+    parser.add_argument("--cpus", type=int, help="CPUs of the local Ray instance (default: all)")
+    parser.add_argument("--address", help="join a running Ray cluster ('auto' or host:port)")
+    parser.set_defaults(run=prepare)
+
+
+def prepare(options: argparse.Namespace) -> int:
+    """Decodes, registers and writes a dataset in its official layout, as Ray tasks."""
+    from harness.engine.cluster import ray_cluster
+    from harness.layouts.adapter import load_adapter, open_adapter
+    from harness.prepare import prepare as preparation
+    from harness.prepare.sequence import PrepareOptions
+
+    own, given = split_options(options.set, load_adapter(options.dataset).Options, PrepareOptions)
+    adapter = open_adapter(options.dataset, options.folder, own)
+    chosen = checked(PrepareOptions, given)
+    for name, value in {**adapter.describe(), **chosen.model_dump(mode="json")}.items():
+        print(f"  {name}: {value}")
+    with ray_cluster(options.address, options.cpus), Counting("sequences") as progress:
+        from harness.engine.spread import spread
+
+        dataset = preparation.prepare(
+            adapter,
+            Path(options.out),
+            chosen,
+            name=options.name,
+            map_sequences=spread,
+            progress=lambda done, total, frames, _: progress(done, total, f"{frames} frames"),
+        )
+    _print_counts(dataset.folder, dataset.description)
+    return 0
+
+
+def add_audit(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `aubench audit`."""
+    _add_source(parser)
+    parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
+    parser.set_defaults(run=audit)
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Checks a dataset on disk; 1 if something is wrong."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.layouts.adapter import load_adapter, open_adapter
+    from harness.prepare.audit import audit as audit_dataset
+
+    own, _ = split_options(options.set, load_adapter(options.dataset).Options)
+    found = audit_dataset(open_adapter(options.dataset, options.folder, own))
+    columns = ("check", "found", "expected", "verdict", "detail")
+    rows = [[str(getattr(check, column)) for column in columns] for check in found.checks]
+    table = Table(title=f"{found.dataset}: {options.folder}")
+    for column in columns:
+        table.add_column(column)
+    colours = {"ok": "green", "note": "yellow", "wrong": "red"}
+    for row in rows:
+        table.add_row(*row, style=colours[row[3]] if row[3] != "ok" else "")
+    Console(highlight=False, markup=False).print(table)
+    for problem in found.problems:
+        print(f"{'wrong' if problem.fault else 'note'}: {problem}")
+    if options.csv:
+        with Path(options.csv).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(rows)
+    return 1 if any(check.verdict == "wrong" for check in found.checks) else 0
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help="bp4d, bp4dplus, gft, disfa, disfaplus")
+    parser.add_argument("folder", metavar="DIR", help="the dataset's folder, as distributed")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the layout or of preparation, for example --set image_index_offset=0",
+    )
+
+
+def split_options(pairs: Sequence[str], *models: type) -> list[dict[str, Any]]:
+    """``NAME=VALUE`` pairs, given to the models that have an option of that name."""
+    split: list[dict[str, Any]] = [{} for _ in models]
+    valid = [name for model in models for name in getattr(model, "model_fields", {})]
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise UserError(f"--set {pair}: write NAME=VALUE")
+        if name not in valid:
+            raise UserError(f"--set {pair}: unknown option {name!r}{suggestion(name, valid)}")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"--set {pair}: the value is not readable") from None
+        for model, options in zip(models, split, strict=True):
+            if name in getattr(model, "model_fields", {}):
+                options[name] = value
+    return split if len(models) > 1 else [split[0], {}]
+
+
+def checked(model: type, values: Mapping[str, Any]) -> Any:
+    """An options model from values, its first complaint as one line."""
+    from pydantic import ValidationError
+
+    try:
+        return model(**values)
+    except ValidationError as error:
+        complaint = error.errors()[0]
+        name = ".".join(str(part) for part in complaint["loc"])
+        message = complaint["msg"].removeprefix("Value error, ")
+        raise UserError(f"--set {name}: {message}") from error
+
+
+class Counting:
+    """Shows how many of how many are done: in place in a terminal, a line every 10 s in a pipe."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._said = 0.0
+
+    def __enter__(self) -> Counting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if sys.stderr.isatty() and self._said:
+            print(file=sys.stderr)
+
+    def __call__(self, done: int, total: int, detail: str = "") -> None:
+        """Says that ``done`` of ``total`` are done."""
+        now = time.monotonic()
+        in_place = sys.stderr.isatty()
+        if now - self._said < (0.1 if in_place else 10) and done < total:
+            return
+        self._said = now
+        line = f"{done} of {total} {self.what}" + (f", {detail}" if detail else "")
+        print(f"\r{line}" if in_place else line, end="" if in_place else "\n", file=sys.stderr)
+        sys.stderr.flush()
+
+
+def _print_counts(folder: Path, description: Mapping[str, Any]) -> None:
+    counts = description["counts"]
+    print(
+        f"{folder}: {counts['subjects']} subjects, {counts['sequences']} sequences, "
+        f"{counts['frames']} frames ({counts['frames'] - counts['tracked']} without a face)"
+    )
+    for au, present in counts["present"].items():
+        known = counts["known"][au]
+        rate = f"{present / known:.3f}" if known else "unknown"
+        print(f"  {au:<5} base rate {rate}  ({known} known frames)")
