@@ -34,7 +34,7 @@ TEST_THIRD = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProbeSet:
-    """Small faces (N, 64, 64, 3), landmarks (N, 49, 2), labels (N, L), people and sequences (N,)."""
+    """Small faces (N, 64, 64, 3), landmarks (N, 49, 2), labels (N, L), whose and which (N,)."""
 
     faces: np.ndarray
     landmarks: np.ndarray

@@ -95,7 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     _suite(plan)
     _out(plan)
     plan.add_argument(
-        "--splits", action="store_true", help="print the subjects and base rates of every fold"
+        "--splits",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="print the subjects and base rates of every fold; with DIR also write them there",
     )
     plan.add_argument("--json", action="store_true", help="print the whole plan as JSON")
 
@@ -241,8 +245,8 @@ def _plan(options: argparse.Namespace) -> int:
     states = RunStore(Path(options.out) if options.out else RUNS / plan.suite).states(plan)
     from harness.plan.listing import print_plan, print_splits
 
-    if options.splits:
-        print_splits(plan)
+    if options.splits is not None:
+        print_splits(suite, plan, Path(options.splits) if options.splits else None)
     else:
         print_plan(plan, states)
     return 0

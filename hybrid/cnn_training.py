@@ -59,7 +59,7 @@ def train_cnn(
     network = build_network(options, len(train.aus), context.seed)
     network = network.to(device, memory_format=torch.channels_last)
     try:
-        training = _CnnTraining(train, labels_NL, validation, network, mean, scale, options, context)
+        training = CnnTraining(train, labels_NL, validation, network, mean, scale, options, context)
         progress = training.run()
     except torch.OutOfMemoryError as error:
         raise out_of_memory(device, f"a batch of {options.batch} faces", "batch") from error
@@ -125,7 +125,7 @@ def make_sampler(labels_NL: np.ndarray, options: CnnOptions, seed: int) -> Batch
         raise UserError(f"sampler {options.sampler!r}: {error}") from error
 
 
-class _CnnTraining:
+class CnnTraining:
     """One training; ``run`` is the loop, told from top to bottom."""
 
     def __init__(
@@ -173,11 +173,11 @@ class _CnnTraining:
             until = min(first + options.evaluate_every, options.iterations)
             plan = [self.rows_K[next(stream)] for _ in range(first, until)]
             losses = [
-                self._step(model, faces, rows, whole, step, self._rate(step, progress.drops))
+                self.step(model, faces, rows, whole, step, self._rate(step, progress.drops))
                 for step, whole, (faces, rows) in zip(
                     range(first, until),
                     plan,
-                    self.faces.batches(self._crops(plan, first)),
+                    self.faces.batches(self.crops(plan, first)),
                     strict=True,
                 )
             ]
@@ -195,7 +195,7 @@ class _CnnTraining:
             context.report(row, checkpoint=lambda into: self._save(into, progress))
         return progress
 
-    def _step(
+    def step(
         self,
         model: Callable[..., Any],
         faces: Tensor,
@@ -223,7 +223,7 @@ class _CnnTraining:
         self.optimiser.zero_grad(set_to_none=True)
         return loss.detach()
 
-    def _crops(self, plan: list[np.ndarray], first: int) -> Iterator[Crops]:
+    def crops(self, plan: list[np.ndarray], first: int) -> Iterator[Crops]:
         """This worker's crops of each batch; drawn for the whole batch, alike on every worker."""
         options, context = self.options, self.context
         for step, rows in enumerate(plan, start=first):

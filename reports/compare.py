@@ -71,7 +71,7 @@ def compare(setting: str, measured: Sequence[Measured]) -> Comparison:
     """Marks, intervals and differences of the methods of one setting."""
     whole = [m for m in measured if m.complete]
     rivals = [m for m in whole if m.frame_set == whole[0].frame_set and m.aus == whole[0].aus]
-    f1 = _standings(measured, rivals, {m.method: m.f1_L for m in measured}, _f1_replicates)
+    f1 = _standings(measured, rivals, {m.method: m.f1_L for m in measured}, f1_replicates)
     auc = _standings(measured, rivals, {m.method: m.auc_L for m in measured}, _auc_replicates)
     order = sorted(rivals, key=lambda m: -np.nan_to_num(m.mean_f1, nan=-1))
     return Comparison(
@@ -89,7 +89,7 @@ def weights_of(measured: Measured) -> np.ndarray:
     return subject_weights(measured.subjects, REPLICATES, 0).astype(np.float64)
 
 
-def _f1_replicates(measured: Measured) -> np.ndarray:
+def f1_replicates(measured: Measured) -> np.ndarray:
     """(B, L + 1): F1 per AU and their mean, in every resample; seeds averaged."""
     weights_BU = weights_of(measured)
     return _with_mean([f1_of(counts.weighted(weights_BU)) for counts in measured.confusion])
@@ -135,7 +135,7 @@ def _standings(
             if m.method in ranked and best and best != m.method:
                 gap = ranked[best] - value
                 if mine is not None and theirs is not None:
-                    low_gap, high_gap = _bounds(theirs[:, column] - mine[:, column])
+                    low_gap, high_gap = difference_bounds(theirs[:, column] - mine[:, column])
                     level = bool(low_gap <= 0)
             entries.append(
                 Standing(
@@ -182,6 +182,7 @@ def _interval(drawn: np.ndarray | None, width: int) -> tuple[np.ndarray, np.ndar
     return low, high
 
 
-def _bounds(difference_B: np.ndarray) -> tuple[float, float]:
+def difference_bounds(difference_B: np.ndarray) -> tuple[float, float]:
+    """95 % interval of a difference over its resamples (B,)."""
     low, high = _interval(difference_B[:, None], 1)
     return float(low[0]), float(high[0])

@@ -39,7 +39,7 @@ def lay_out(evaluation: Evaluation, tables: Sequence[Table], figures: Sequence[F
 def _parts(
     evaluation: Evaluation, tables: Sequence[Table], figures: Sequence[Figure]
 ) -> list[Part]:
-    items: list[Table | Figure] = [*figures, *tables]
+    items: list[Table | Figure] = [*tables, *figures]
     by_key = {item.key: item for item in items}
 
     def run_wide(*keys: str) -> list[Table | Figure]:

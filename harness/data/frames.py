@@ -64,7 +64,8 @@ class FrameTable:
 
     ``subjects`` and ``sequences`` are object arrays of strings (``"bp4d:F001"``,
     ``"bp4d:F001/T1"``); ``numbers`` int32 frame numbers as the source counts them; ``tracked``
-    bool, False where no face was found; ``labels`` int8 (N, L) in {-1 absent, 0 unknown, +1 present}.
+    bool, False where no face was found; ``labels`` int8 (N, L) in {-1 absent, 0 unknown, +1
+    present}.
     """
 
     aus: tuple[int, ...]

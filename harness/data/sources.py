@@ -7,7 +7,7 @@ before a single pixel of it exists; that is what makes it possible to plan a swe
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,10 @@ class DatasetSource(Protocol):
     def table(self) -> FrameTable:
         """Keys and labels of every frame."""
 
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """Subject → people who were recorded together; empty where everybody was alone."""
+
 
 @dataclass(frozen=True)
 class PreparedSource:
@@ -68,6 +72,11 @@ class PreparedSource:
     def table(self) -> FrameTable:
         """Keys and labels of every frame."""
         return self.dataset.table
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """As preparation found them."""
+        return dict(self.dataset.description["source"].get("groups", {}))
 
 
 @dataclass(frozen=True)
@@ -102,3 +111,8 @@ class SyntheticSource:
         from harness.synthetic.recipe import table
 
         return table(self.recipe)
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """Synthetic people are recorded alone."""
+        return {}

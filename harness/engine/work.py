@@ -21,8 +21,8 @@ from harness.context import LocalContext
 from harness.data.features import extract_feature
 from harness.data.frames import FrameSet
 from harness.data.prepared import PreparedDataset
-from harness.errors import UserError
 from harness.method import Context
+from harness.metrics.validate import check_scores
 from harness.plan.jobs import Job
 from harness.protocol import Split, check_disjoint, check_unseen
 from harness.provenance import Meter, environment
@@ -164,19 +164,7 @@ def score_table(
 
     tables = []
     for part, frames in parts.items():
-        values = np.asarray(scores[part])
-        if values.shape != (len(frames), len(frames.aus)):
-            raise UserError(
-                f"{title}: the model gave scores of shape {values.shape} for {len(frames)} frames "
-                f"and {len(frames.aus)} AUs"
-            )
-        bad = ~np.isfinite(values).all(axis=1)
-        if bad.any():
-            at = int(np.flatnonzero(bad)[0])
-            raise UserError(
-                f"{title}: the model's score is not finite at {frames.sequences[at]}, frame "
-                f"{frames.numbers[at]} ({int(bad.sum())} frames in all)"
-            )
+        values = check_scores(scores[part], frames, where=title)
         columns = {
             "part": np.repeat(part, len(frames)),
             "subject": frames.subjects,
@@ -185,7 +173,7 @@ def score_table(
         }
         columns |= {f"label_AU{au}": frames.labels[:, i] for i, au in enumerate(frames.aus)}
         columns |= {
-            f"score_AU{au}": values[:, i].astype(np.float32) for i, au in enumerate(frames.aus)
+            f"score_AU{au}": values[:, i] for i, au in enumerate(frames.aus)
         }
         tables.append(pd.DataFrame(columns))
     table = pd.concat(tables, ignore_index=True)

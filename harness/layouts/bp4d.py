@@ -144,7 +144,7 @@ class Bp4d(Adapter):
     @property
     def _picture_kind(self) -> str:
         if not hasattr(self, "_kind"):
-            self.discover()
+            self._kind, _ = self._picture_sources(Tree(self.root), [])
         return self._kind
 
     @property

@@ -35,12 +35,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import UserError
+from harness.metrics.event_runs import in_order_of_time, longest_gap, runs_of
 from harness.metrics.id_codes import id_codes
 from harness.metrics.undefined import check_choice, fill_undefined, mean_of_defined, ratio
 from harness.metrics.validate import check_pair
 
 THETAS = np.arange(101) / 100
-MISSING = ("break", "concat", "bridge")
 THETA0 = ("ge", "gt_at_zero")
 INTEGRATORS = ("trapz", "left")
 VIDEOS = ("micro", "macro")
@@ -228,9 +228,9 @@ def event_counts(
     labels_NL, scores_NL = check_pair(labels, scores)
     if len(sequences) != len(labels_NL):
         raise UserError(f"{len(sequences)} sequence ids do not fit {len(labels_NL)} frames")
-    longest_gap = _longest_gap(event_missing, bridge_frames)
+    steps_over = longest_gap(event_missing, bridge_frames)
     units_N = np.zeros(len(labels_NL), np.int64) if units is None else units
-    order, sequence_N, gap_N = _in_order_of_time(sequences, numbers)
+    order, sequence_N, gap_N = in_order_of_time(sequences, numbers)
     decided_NL = scores_NL > threshold
     if order is not None:
         labels_NL, decided_NL, units_N = labels_NL[order], decided_NL[order], units_N[order]
@@ -247,12 +247,12 @@ def event_counts(
         sequence, unit = sequence_N[known], units_N[known]
         missing = np.diff(known) - 1 + np.diff(gaps_before_N[known])
         fresh = np.ones(len(known) + 1, dtype=bool)  # no run goes on from the frame before
-        fresh[1:-1] = (sequence[1:] != sequence[:-1]) | (missing > longest_gap)
+        fresh[1:-1] = (sequence[1:] != sequence[:-1]) | (missing > steps_over)
         for events, other, number_UL, reached_ULT in (
             (true, decided, true_UL, true_at_ULT),
             (decided, true, decided_UL, decided_at_ULT),
         ):
-            starts, stops = _runs(events, fresh)
+            starts, stops = runs_of(events, fresh)
             covered = np.r_[0, np.cumsum(other)]
             hits = covered[stops] - covered[starts]
             level = 100 * hits // (stops - starts)
@@ -267,56 +267,6 @@ def event_counts(
     return EventCounts(
         true=true_UL, decided=decided_UL, true_at=true_at_ULT, decided_at=decided_at_ULT
     )
-
-
-def _runs(flags: np.ndarray, fresh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First positions of runs of True, and the positions after their last."""
-    goes_on = np.zeros(len(flags) + 1, dtype=bool)  # between position i-1 and i
-    goes_on[1:-1] = flags[1:] & flags[:-1] & ~fresh[1:-1]
-    return np.flatnonzero(flags & ~goes_on[:-1]), np.flatnonzero(flags & ~goes_on[1:]) + 1
-
-
-def _longest_gap(event_missing: str, bridge_frames: int | None) -> float:
-    """How many unknown frames a run may step over."""
-    check_choice("event_missing", event_missing, MISSING)
-    if (event_missing == "bridge") != (bridge_frames is not None):
-        raise UserError(
-            "event_missing='bridge' needs bridge_frames, the longest gap to step over, and nothing "
-            "else takes it"
-        )
-    if bridge_frames is not None:
-        if bridge_frames < 1:
-            raise UserError(f"bridge_frames={bridge_frames} must be at least 1")
-        return bridge_frames
-    return 0 if event_missing == "break" else np.inf
-
-
-def _in_order_of_time(
-    sequences: np.ndarray, numbers: np.ndarray | None
-) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-    """Order of the rows (None: as they stand), then per row in that order: its sequence, and how
-    many frames are missing before it."""
-    codes_N = id_codes(sequences)
-    together = len(np.flatnonzero(np.diff(codes_N))) + 1 == codes_N.max(initial=-1) + 1
-    if numbers is None:
-        order = None if together else np.argsort(codes_N, kind="stable")
-        return order, codes_N if order is None else codes_N[order], np.zeros(len(codes_N), int)
-    numbers = np.asarray(numbers, np.int64)
-    if len(numbers) != len(codes_N):
-        raise UserError(f"{len(numbers)} frame numbers do not fit {len(codes_N)} frames")
-    same = np.diff(codes_N) == 0
-    order = None
-    if not together or (np.diff(numbers)[same] < 0).any():
-        order = np.lexsort((numbers, codes_N))
-        codes_N, numbers = codes_N[order], numbers[order]
-        same = np.diff(codes_N) == 0
-    rises = np.diff(numbers)
-    missing = np.zeros(len(codes_N), int)
-    if same.any():
-        values, counts = np.unique(rises[same & (rises > 0)], return_counts=True)
-        step = int(values[np.argmax(counts)]) if len(values) else 1
-        missing[1:] = np.where(same, np.maximum(-(-rises // step) - 1, 0), 0)
-    return order, codes_N, missing
 
 
 def _weighted(weights_BU: np.ndarray, at_ULT: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ that can be wrong with a suite is found here, before anything is written, with i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,7 +20,13 @@ from harness.data.sources import DatasetSource, PreparedSource, SyntheticSource
 from harness.errors import UserError
 from harness.method import Feature, Method, Needs
 from harness.plan.jobs import Cell, Job, Plan, digest
-from harness.protocol import Split, check_disjoint, cross_dataset_split, make_splits
+from harness.protocol import (
+    Split,
+    check_disjoint,
+    cross_dataset_split,
+    groups_by_pattern,
+    make_splits,
+)
 from harness.registry import dotted_path, load_method, load_object, suggestion
 from harness.suite.load import LoadedSuite, first_error
 from harness.suite.spec import DatasetSpec, MethodSpec, SettingSpec
@@ -86,7 +92,7 @@ def open_source(suite: LoadedSuite, name: str) -> DatasetSource:
             return PreparedSource(PreparedDataset(entry.prepared))
         from harness.synthetic.recipe import SyntheticRecipe
 
-        sizes = entry.model_dump(exclude_none=True, exclude={"synthetic", "prepared"})
+        sizes = entry.model_dump(exclude_none=True, exclude={"synthetic", "prepared", "groups"})
         recipe = {"preset": entry.synthetic, "name": name, **sizes}
         return SyntheticSource(SyntheticRecipe.model_validate(recipe))
     except ValidationError as error:
@@ -174,6 +180,7 @@ def _setting(
                 sources[train].table,
                 seed=spec.split_seed,
                 validation_share=spec.validation_share,
+                group_of=_group_of(suite, train, sources[train]),
                 lists=entry.lists,
             )
         else:
@@ -183,6 +190,7 @@ def _setting(
                     sources[test].table,
                     seed=spec.split_seed,
                     validation_share=spec.validation_share,
+                    group_of=_group_of(suite, train, sources[train]),
                 )
             ]
         for split in splits:
@@ -198,6 +206,20 @@ def _setting(
         aus=aus,
         splits={digest(train, test, asdict(split)): split for split in splits},
     )
+
+
+def _group_of(
+    suite: LoadedSuite, name: str, source: DatasetSource
+) -> Callable[[str], str] | None:
+    """Which people must stay together: by the suite's pattern, else as the dataset knows them."""
+    pattern = suite.spec.datasets[name].groups
+    if pattern is not None:
+        try:
+            return groups_by_pattern(pattern)
+        except UserError as error:
+            raise suite.error(str(error), "datasets", name, "groups") from error
+    groups = source.groups
+    return (lambda subject: groups.get(subject, subject)) if groups else None
 
 
 def _shared_aus(

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from harness.cost import Estimator
 from harness.plan.jobs import Plan
 from harness.progress import state_table
+from harness.protocol import PARTS, Split
 from harness.store import RunStore, State
+
+if TYPE_CHECKING:
+    from harness.suite.load import LoadedSuite
 
 MARKS = {
     "done": "cached",
@@ -50,19 +56,33 @@ def print_plan(plan: Plan, states: Mapping[str, State]) -> None:
     console.print("expected: " + ", ".join(parts), markup=False)
 
 
-def print_splits(plan: Plan) -> None:
-    """The subjects of every part of every fold."""
-    seen = set()
+def print_splits(suite: LoadedSuite, plan: Plan, folder: Path | None = None) -> None:
+    """Every fold's parts with subjects, frames and base rates; also into ``folder``, where the list
+    files can be used again as ``protocol: list``."""
+    from harness.plan.build import open_source
+    from harness.protocol import describe_splits, write_list
+
+    datasets: dict[str, tuple[str, str]] = {}
+    splits: dict[str, dict[str, Split]] = {}
     for cell in plan.cells:
+        datasets[cell.setting] = (cell.train_dataset, cell.test_dataset)
         key = plan.jobs[cell.job].split
-        if key in seen:
-            continue
-        seen.add(key)
-        split = plan.splits[key]
-        print(f"{cell.setting}, fold {split.fold}")
-        for part in ("train", "validation", "test"):
-            subjects = split.part(part)
-            print(f"  {part:<10} {len(subjects):>3} subjects: {' '.join(subjects)}")
+        splits.setdefault(cell.setting, {})[key] = plan.splits[key]
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    for setting, (train, test) in datasets.items():
+        chosen = list(splits[setting].values())
+        tables = [open_source(suite, name).table for name in (train, test)]
+        described = describe_splits(chosen, tables[0], None if train == test else tables[1])
+        print(f"{setting}\n{described.round(3).to_string(index=False)}")
+        for split in chosen:
+            for part in PARTS:
+                print(f"  fold {split.fold} {part}: {' '.join(split.part(part))}")
+        if folder is not None:
+            stem = setting.replace(" → ", "-to-").replace(" ", "-")
+            write_list(chosen, folder / f"{stem}.csv")
+            described.to_csv(folder / f"{stem}-base-rates.csv", index=False)
+            print(f"  written to {folder / stem}.csv")
 
 
 def print_status(store: RunStore) -> int:

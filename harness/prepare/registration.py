@@ -106,8 +106,8 @@ class Registration:
         eye_dist: distance of the outer eye corners in the reference shape, pixels.
         points: the points that the transform is fitted to: all 49, or the eye corners and nose.
         resampling: ``bilinear`` reads four pixels for each one of the face, which leaves most of a
-            large picture unread; ``area`` first averages blocks of whole pixels where the face
-            shrinks by two or more (BP4D's by three), and is the same as bilinear where it does not.
+            large picture unread; ``area`` first averages blocks of 2x2, 4x4, ... pixels where the
+            face shrinks by two or more, and is the same as bilinear where it does not.
     """
 
     eye_dist: Literal[80, 90, 100] = 90
@@ -161,12 +161,14 @@ class Registration:
 
 def _reduced(picture_HWC: np.ndarray, matrix_23: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The part of the picture that the face needs, averaged over blocks of k x k pixels, and the
-    matrix from there; k is the whole factor by which the face shrinks. As given where k is 1."""
+    matrix from there; k is 2, 4, 8, ..., so that the face shrinks by less than two from there on.
+    As given where it shrinks by less than two anyway."""
     import cv2
 
-    factor = int(1 / max(np.hypot(matrix_23[0, 0], matrix_23[1, 0]), 1e-6))
-    if factor < 2:
+    shrinks = 1 / max(float(np.hypot(matrix_23[0, 0], matrix_23[1, 0])), 1e-6)
+    if shrinks < 2:
         return picture_HWC, matrix_23
+    factor = 2 ** int(np.log2(shrinks))
     corners = np.array([[0, 0], [FACE_SIZE, 0], [0, FACE_SIZE], [FACE_SIZE, FACE_SIZE]], float)
     corners = transform(corners, cv2.invertAffineTransform(matrix_23))
     height, width = picture_HWC.shape[:2]
@@ -175,8 +177,10 @@ def _reduced(picture_HWC: np.ndarray, matrix_23: np.ndarray) -> tuple[np.ndarray
     across, down = int(across) // factor, int(down) // factor
     if across < 1 or down < 1:
         return picture_HWC, matrix_23
-    part = picture_HWC[y : y + down * factor, x : x + across * factor]
-    reduced = cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
+    reduced = picture_HWC[y : y + down * factor, x : x + across * factor]
+    while reduced.shape[0] > down:  # by halves: OpenCV has a fast path for them
+        half = (reduced.shape[1] // 2, reduced.shape[0] // 2)
+        reduced = cv2.resize(reduced, half, interpolation=cv2.INTER_AREA)
     middle = (factor - 1) / 2  # block j's centre stands at pixel j * factor + middle
     back = np.array([[factor, 0, x + middle], [0, factor, y + middle], [0, 0, 1]])
     return reduced, matrix_23 @ back

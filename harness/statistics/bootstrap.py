@@ -109,10 +109,9 @@ def subject_weights(
         raise UserError(
             f"a bootstrap over subjects needs at least 2 of them (or groups); here is {len(names)}"
         )
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(len(names), np.full(len(names), 1 / len(names)), replicates)[
-        :, cluster_S
-    ]
+    even = np.full(len(names), 1 / len(names))
+    drawn = np.random.default_rng(seed).multinomial(len(names), even, replicates)
+    return drawn[:, cluster_S]
 
 
 def _check_comparable(one: ScoredFrames, other: ScoredFrames) -> None:

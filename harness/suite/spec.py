@@ -19,7 +19,9 @@ class _Frozen(BaseModel):
 class DatasetSpec(_Frozen):
     """A dataset: synthetic faces made by a recipe, or a prepared dataset on disk.
 
-    Either ``synthetic`` (a preset) with the recipe's sizes, or ``prepared`` (a folder).
+    Either ``synthetic`` (a preset) with the recipe's sizes, or ``prepared`` (a folder). ``groups``
+    is a regular expression with a part ``(?P<group>...)`` over subject ids: people of one group
+    stay on one side of every split. A prepared dataset that knows its groups needs none.
     """
 
     synthetic: str | None = None
@@ -28,6 +30,7 @@ class DatasetSpec(_Frozen):
     tasks: int | None = None
     frames: int | None = None
     seed: int | None = None
+    groups: str | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> DatasetSpec:

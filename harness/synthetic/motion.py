@@ -18,6 +18,9 @@ from harness.synthetic.presets import PRESETS
 from harness.synthetic.seeds import stream
 from harness.synthetic.shape import ACTIONS
 
+LOST_FRAMES = 12.0  # a tracker finds a face again after about half a second
+TALK_FRAMES, HAND_FRAMES = 60.0, 35.0
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Performance:
@@ -79,10 +82,11 @@ def spells(
     if share <= 0:
         return inside
     gap = mean_length * (1 - share) / share
-    at = random.exponential(gap)
+    # a recording may begin in the middle of a spell
+    at = -random.uniform(0, mean_length) if random.uniform() < share else random.exponential(gap)
     while at < num_frames:
         length = max(3.0, random.gamma(2.0, mean_length / 2))
-        inside[int(at) : int(at + length)] = True
+        inside[max(0, int(at)) : max(0, int(at + length))] = True
         at += length + random.exponential(gap)
     return inside
 
@@ -90,7 +94,7 @@ def spells(
 def lost_frames(preset: str, seed: int, subject: int, task: int, num_frames: int) -> np.ndarray:
     """bool (T,): where the face is lost."""
     random = stream("lost", preset, seed, subject, task)
-    return spells(random, num_frames, PRESETS[preset].lost, 25.0)
+    return spells(random, num_frames, PRESETS[preset].lost, LOST_FRAMES)
 
 
 def performance(preset: str, seed: int, subject: int, task: int, num_frames: int) -> Performance:
@@ -144,7 +148,7 @@ def _actions(preset: str, seed: int, subject: int, task: int, num_frames: int) -
         actions[:, ACTIONS.index(au)] = intensity[:, column]
     random = stream("speech", preset, seed, subject, task)
     share = PRESETS[preset].speech * random.uniform(0.4, 1.6)
-    talking = spells(random, num_frames, min(share, 0.8), 60.0).astype(float)
+    talking = spells(random, num_frames, min(share, 0.8), TALK_FRAMES).astype(float)
     talking = np.convolve(np.pad(talking, 4, mode="edge"), np.ones(9) / 9, mode="valid")
     syllables = smooth(random, num_frames, 4, 2.2)
     speech = {
@@ -194,7 +198,7 @@ def _gaze(random: np.random.Generator, num_frames: int) -> np.ndarray:
 
 def _hand(random: np.random.Generator, num_frames: int, share: float) -> np.ndarray:
     """A hand comes up from below, rests before mouth, cheek or nose, and goes down again."""
-    present = spells(random, num_frames, share, 35.0)
+    present = spells(random, num_frames, share, HAND_FRAMES)
     track = np.zeros((num_frames, 3))
     edges = np.flatnonzero(np.diff(np.r_[False, present, False].astype(int)))
     for start, stop in edges.reshape(-1, 2):

@@ -19,6 +19,7 @@ from harness.synthetic.shape import ACTIONS
 
 INTENSITIES = (0.0, 0.35, 0.7, 1.0)
 _PAPER, _INK = 250, (40, 40, 40)
+_CROP = slice(12, 188)  # what a network sees of the face
 
 
 def still(actions_BA: np.ndarray) -> Performance:
@@ -62,7 +63,7 @@ def contact_sheet(
     blocks = []
     for who in people:
         faces = expressions(recipe.preset, recipe.seed, who, grid.reshape(-1, len(ACTIONS)))
-        blocks.append(_tiled(faces, len(INTENSITIES), size))
+        blocks.append(_tiled(faces[:, _CROP, _CROP], len(INTENSITIES), size))
     gap = np.full((blocks[0].shape[0], 6, 3), _PAPER, np.uint8)
     names = np.full((blocks[0].shape[0], 58, 3), _PAPER, np.uint8)
     for row, action in enumerate(shown):

@@ -2,9 +2,10 @@
 
 Everything lives in the canonical face, 200 x 200 pixels (x right, y down) with the outer eye
 corners 90 pixels apart and the centroid of the landmarks at (100, 92). Skin moves by smooth fields:
-sums of Gaussian bumps at anatomical places. Lids and lips have a second kind of motion, because they open
-and close: ``PART_MOTION`` moves their landmarks beyond the skin, and ``eyes.py`` and ``mouth.py``
-draw them from their landmarks. Landmarks therefore come from the very motion that moves the pixels.
+sums of Gaussian bumps at anatomical places. Lids and lips have a second kind of motion, because
+they open and close: ``PART_MOTION`` moves their landmarks beyond the skin, and ``eyes.py`` and
+``mouth.py`` draw them from their landmarks. Landmarks therefore come from the very motion that
+moves the pixels.
 
 The order of the landmarks is the field's usual 49: brows 0-9 (each from the picture's left to its
 right), nose bridge 10-13, nose base 14-18, eyes 19-24 and 25-30 (clockwise from the left corner),

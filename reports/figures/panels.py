@@ -55,7 +55,7 @@ def panel_grid(
             frames.append([(x, y + 1), (x, y), (x + 1, y)])
             middles += [[(x, y + 0.5), (x + 1, y + 0.5)], [(x + 0.5, y), (x + 0.5, y + 1)]]
             axes.text(x, y + 1.05, title)
-            small = {"fontsize": 8}
+            small: Any = {"fontsize": 8}
             for value in (0, 0.5, 1):
                 if column == 0:
                     axes.text(x - 0.04, y + value, str(value), ha="right", va="center", **small)

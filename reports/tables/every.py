@@ -12,6 +12,7 @@ from reports.tables.measures import all_measures, folds, poolings
 from reports.tables.overview import overview
 from reports.tables.pairs import pairs
 from reports.tables.per_au import per_au
+from reports.tables.published import published
 from reports.tables.unfinished import unfinished
 
 
@@ -25,6 +26,7 @@ def every_table(evaluation: Evaluation) -> list[Table]:
             all_measures(evaluation, setting),
             poolings(evaluation, setting),
             folds(evaluation, setting),
+            published(evaluation, setting),
         ]
     tables += [cross_dataset(evaluation, "f1"), cross_dataset(evaluation, "auc")]
     tables += [pairs(evaluation), cost_table(evaluation)]

@@ -37,7 +37,10 @@ MISTAKES = {
     "too many subjects": (["synth", "lab", "--subjects", "999", "--out", "x"], "999"),
     "unknown dataset": (["prepare", "bp4e", ".", "--out", "x"], "did you mean 'bp4d'"),
     "no such folder": (["prepare", "bp4d", "nowhere", "--out", "x"], "nowhere"),
-    "unknown layout option": (["audit", "bp4d", ".", "--set", "camera=left"], "unknown option 'camera'"),
+    "unknown layout option": (
+        ["audit", "bp4d", ".", "--set", "camera=left"],
+        "unknown option 'camera'",
+    ),
     "option without value": (["audit", "bp4d", ".", "--set", "aus"], "NAME=VALUE"),
 }
 
@@ -93,7 +96,9 @@ def test_plan_lists_jobs_and_splits(tmp_path, toy_dataset):
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("verb", ["demo", "plan", "run", "status", "report", "synth", "prepare", "audit"])
+@pytest.mark.parametrize(
+    "verb", ["demo", "plan", "run", "status", "report", "synth", "prepare", "audit"]
+)
 def test_every_command_explains_itself_with_an_example(verb, tmp_path):
     done = aubench(verb, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -12,7 +12,9 @@ def note(text):
 
 
 def rows(folder):
-    return [json.loads(line)["step"] for line in (folder / "history.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)["step"] for line in (folder / "history.jsonl").read_text().splitlines()
+    ]
 
 
 def test_the_newest_checkpoint_is_restored(tmp_path):

@@ -72,7 +72,9 @@ def score_table(dataset, subjects, part, quality, seed, aus=AUS):
     return table
 
 
-def planted_plan(methods=tuple(QUALITY), settings=None, seeds=(0,), aus=AUS, suite="planted"):
+def planted_plan(
+    methods=tuple(QUALITY), settings=None, seeds=(0,), aus=AUS, suite="planted", version=1
+):
     """A plan over two datasets: 3 folds within each, and both ways across."""
     settings = settings or (("lab", "lab"), ("group", "group"), ("lab", "group"), ("group", "lab"))
     jobs, cells, splits, titles = {}, [], {}, []
@@ -95,7 +97,7 @@ def planted_plan(methods=tuple(QUALITY), settings=None, seeds=(0,), aus=AUS, sui
             splits[split_key] = split
             for seed in seeds:
                 for method in methods:
-                    key = _add_job(jobs, method, title, fold, seed, split_key, aus)
+                    key = _add_job(jobs, method, title, fold, (seed, version), split_key, aus)
                     cells.append(
                         Cell(
                             setting=title,
@@ -132,21 +134,29 @@ def planted_plan(methods=tuple(QUALITY), settings=None, seeds=(0,), aus=AUS, sui
 
 
 def _add_job(jobs, method, title, fold, seed, split_key, aus):
+    """``seed``: the seed and the version of the code, which stands among the options."""
     stage = ""
     if method == "hybrid":
         stage = digest("stage", title, fold, seed)
         jobs[stage] = _job(
-            stage, "stage", f"anet for hybrid · {title} · fold {fold}", method, (), split_key, aus
+            stage,
+            "stage",
+            f"anet for hybrid · {title} · fold {fold}",
+            method,
+            (),
+            split_key,
+            aus,
+            seed[1],
         )
     key = digest("cell", method, title, fold, seed)
     needs = (stage,) if stage else ()
     jobs[key] = _job(
-        key, "cell", f"{method} · {title} · fold {fold}", method, needs, split_key, aus
+        key, "cell", f"{method} · {title} · fold {fold}", method, needs, split_key, aus, seed[1]
     )
     return key
 
 
-def _job(key, kind, title, method, needs, split_key, aus):
+def _job(key, kind, title, method, needs, split_key, aus, version):
     return Job(
         key=key,
         kind=kind,
@@ -158,7 +168,7 @@ def _job(key, kind, title, method, needs, split_key, aus):
         num_frames=100,
         spec={
             "method": f"m:{method}",
-            "options": {},
+            "options": {"version": version},
             "aus": list(aus),
             "stages": {},
             "features": {},

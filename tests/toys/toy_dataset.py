@@ -11,12 +11,19 @@ def build_toy_dataset(folder, name="toy", subjects=6, frames=20, seed=0, aus=AUS
     """A prepared dataset whose faces are brighter where the first AU is present."""
     rng = np.random.default_rng(seed)
     headers = [
-        SequenceHeader(subject=f"{name}:S{s:03}", sequence=f"{name}:S{s:03}/T{t}", num_frames=frames)
+        SequenceHeader(
+            subject=f"{name}:S{s:03}", sequence=f"{name}:S{s:03}/T{t}", num_frames=frames
+        )
         for s in range(1, subjects + 1)
         for t in (1, 2)
     ]
     builder = PreparedBuilder(
-        folder, name=name, aus=aus, sequences=headers, registration={"toy": True}, source={"seed": seed}
+        folder,
+        name=name,
+        aus=aus,
+        sequences=headers,
+        registration={"toy": True},
+        source={"seed": seed},
     )
     for position in builder.pending():
         labels = rng.choice([-1, 1], (frames, len(aus))).astype(np.int8)

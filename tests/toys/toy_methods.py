@@ -11,7 +11,7 @@ from harness.method import Method, Needs, Options, Stage
 
 
 class PixelModel:
-    """Scores an AU by how far the mean of one pixel column is above a learned threshold."""
+    """Scores an AU by how far the mean brightness is above a learned threshold."""
 
     def __init__(self, weights, threshold, notes=()):
         self.weights, self.threshold, self.notes = weights, threshold, list(notes)
@@ -102,7 +102,11 @@ class Stepping(Pixel):
 
     def fit(self, train, validation, context):
         restored = context.restore()
-        state = json.loads((restored / "state.json").read_text()) if restored else {"step": 0, "sum": 0.0}
+        state = (
+            json.loads((restored / "state.json").read_text())
+            if restored
+            else {"step": 0, "sum": 0.0}
+        )
         while state["step"] < self.options.steps:
             time.sleep(self.options.sleep)
             state = {"step": state["step"] + 1, "sum": state["sum"] + 0.1 * (state["step"] + 1)}
@@ -142,3 +146,17 @@ class OnBroken(Pixel):
 
     def stages(self):
         return {"broken": Stage(method="toy_methods:Failing", options={"message": "stage fault"})}
+
+
+class Threads(Pixel):
+    """Says in its notes how many threads each numeric library would use."""
+
+    def fit(self, train, validation, context):
+        import cv2
+        import torch  # noqa: F401 - its own pool counts too
+        from threadpoolctl import threadpool_info
+
+        model = super().fit(train, validation, context)
+        pools = {pool["num_threads"] for pool in threadpool_info()}
+        model.notes = [f"cv2 {cv2.getNumThreads()}", f"pools {sorted(pools)}", f"{context.threads}"]
+        return model

@@ -31,6 +31,8 @@ methods:
   pixel: {{method: "toy_methods:Pixel"}}
   staged: {{method: "toy_methods:OnStage"}}
   steps: {{method: "toy_methods:Stepping", options: {{steps: 4, die_at: 2}}}}
+  one-thread: {{method: "toy_methods:Threads"}}
+  two-threads: {{method: "toy_methods:Threads", options: {{scale: 2}}, resources: {{cpus: 2}}}}
   broken: {{method: "toy_methods:Failing"}}
   on-broken: {{method: "toy_methods:OnBroken"}}
   wrong: {{method: "toy_methods:WrongShape"}}
@@ -58,10 +60,8 @@ def all_scores(folder):
 @pytest.fixture(scope="module")
 def toy_run(tmp_path_factory, toy_dataset, other_dataset):
     folder = tmp_path_factory.mktemp("run")
-    result = run_suite(
-        str(write_suite(folder, toy_dataset, other_dataset)), str(folder / "run"), cpus=2
-    )
-    return result
+    suite = write_suite(folder, toy_dataset, other_dataset)
+    return run_suite(str(suite), str(folder / "run"), cpus=2)
 
 
 def states_by_method(result):
@@ -77,12 +77,23 @@ def test_what_raises_leaves_the_others_running(toy_run):
         "pixel": {"done"},
         "staged": {"done"},
         "steps": {"done"},
+        "one-thread": {"done"},
+        "two-threads": {"done"},
         "broken": {"failed"},
         "on-broken": {"blocked"},
         "wrong": {"failed"},
         "greedy": {"failed"},
     }
     assert not toy_run.complete
+
+
+@pytest.mark.parametrize(("method", "threads"), [("one-thread", 1), ("two-threads", 2)])
+def test_libraries_use_the_cpus_that_a_job_holds(toy_run, method, threads):
+    plan = toy_run.store.plan()
+    for cell in plan.cells:
+        if cell.method == method:
+            notes = toy_run.store.result(cell.job)["notes"]
+            assert notes == [f"cv2 {threads}", f"pools [{threads}]", f"{threads}"]
 
 
 def failure_of(run, method):
@@ -161,7 +172,8 @@ def start(suite, out):
     path = os.pathsep.join([str(ROOT), str(TOYS)])
     return subprocess.Popen(
         [sys.executable, "-m", "harness", "run", str(suite), "--out", str(out), "--cpus", "2"],
-        env={**os.environ, "PYTHONPATH": path},
+        # An address in the environment must not draw a local run to some other Ray instance.
+        env={**os.environ, "PYTHONPATH": path, "RAY_ADDRESS": "127.0.0.1:9"},
         cwd=suite.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -208,6 +220,8 @@ def test_three_kills_and_a_ctrl_c_change_no_table(tmp_path, toy_dataset, other_d
     assert "every finished job is kept" in said
     assert "aubench run" in said
     assert "Traceback" not in said
+    known = ("quick: ", "[", "aubench: ")
+    assert not [line for line in said.splitlines() if line and not line.startswith(known)]
     assert run_suite(str(suite), str(out), cpus=2).complete
     undisturbed = tmp_path / "undisturbed"
     assert run_suite(str(suite), str(undisturbed), cpus=2).complete

@@ -1,11 +1,13 @@
 """What a plan is made of: keys that change exactly when a result could, and shared work."""
 
 import json
+import shutil
 import time
 from dataclasses import replace
 
 import pytest
 
+from harness.errors import UserError
 from harness.plan.build import build_plan
 from harness.plan.jobs import Plan
 from harness.suite.load import load_suite
@@ -110,3 +112,30 @@ def test_many_cells_are_planned_quickly(plan_of):
     plan = plan_of(extra=seeds)
     assert len(plan.cells) == 850 * 12
     assert time.perf_counter() - begun < 6
+
+
+def test_people_recorded_together_stay_together(tmp_path, toy_dataset):
+    file = tmp_path / "suite.yaml"
+    suite = (
+        "name: t\ndatasets: {{toy: {{prepared: {folder}{groups}}}}}\n"
+        "settings: [{{within: toy, protocol: 3-fold}}]\nmethods: {{majority: }}\n"
+    )
+    file.write_text(suite.format(folder=toy_dataset.folder, groups=", groups: 'S0(?P<group>0).'"))
+    with pytest.raises(UserError, match=r"suite.yaml:3.*group"):  # everybody in one group
+        build_plan(load_suite(file))
+    file.write_text(suite.format(folder=toy_dataset.folder, groups=", groups: 'S(0'"))
+    with pytest.raises(UserError, match=r"suite.yaml:2.*regular expression"):
+        build_plan(load_suite(file))
+    pairs = {"S001": "a", "S002": "a", "S003": "b", "S004": "b", "S005": "c", "S006": "c"}
+    description = toy_dataset.folder / "dataset.json"
+    copy = tmp_path / "copy"
+    shutil.copytree(toy_dataset.folder, copy)
+    data = json.loads(description.read_text())
+    data["source"]["groups"] = {f"toy:{s}": g for s, g in pairs.items()}
+    (copy / "dataset.json").write_text(json.dumps(data))
+    file.write_text(suite.format(folder=copy, groups=""))
+    together = build_plan(load_suite(file)).splits
+    for split in together.values():
+        for part in ("train", "validation", "test"):
+            groups = [pairs[s.split(":")[1]] for s in split.part(part)]
+            assert all(groups.count(g) == 2 for g in groups)

@@ -1,4 +1,4 @@
-"""Every mistake in a suite file is one line that names the file, the line and what would be right."""
+"""Every mistake in a suite file is one line: the file, the line, and what would be right."""
 
 import pytest
 
