@@ -226,7 +226,7 @@ def _report_on(folder: Path) -> int:
     blocked = sum(state == "blocked" for state in states.values())
     if blocked:
         print(f"blocked by those: {blocked} jobs", file=sys.stderr)
-    print(f"report: {page}")
+    print(f"report: {page / 'report.html'}")
     return 1 if failed or blocked else 0
 
 

@@ -105,24 +105,21 @@ def local_contrast(face_RRC: np.ndarray) -> np.ndarray:
     return np.clip(LOCAL_MEAN + LOCAL_SCALE * contrast, 0, 255).astype(np.uint8)
 
 
-def cropped(faces_NRRC: Tensor, table_4B: Tensor, crop: int) -> Tensor:
-    """uint8 (B, S, S, 3): the parts that a table of ``Crops`` names, on the device of both."""
-    on_host = faces_NRRC.device.type == "cpu"
-    return sliced(faces_NRRC, table_4B, crop) if on_host else gathered(faces_NRRC, table_4B, crop)
+def sliced(faces_NRRC: Tensor, table_4B: Tensor, out_BSSC: Tensor) -> Tensor:
+    """The parts that a table of ``Crops`` names, in host memory: one block copy a face into ``out``,
+    whose type they take."""
+    import cv2
 
-
-def sliced(faces_NRRC: Tensor, table_4B: Tensor, crop: int) -> Tensor:
-    """``cropped`` in host memory: one copy of a contiguous block a face."""
-    out = torch.empty((table_4B.shape[1], crop, crop, 3), dtype=torch.uint8)
-    source, target = faces_NRRC.numpy(), out.numpy()
+    crop = out_BSSC.shape[1]
+    source, target = faces_NRRC.numpy(), out_BSSC.numpy()
     for i, (row, top, left, mirror) in enumerate(table_4B.T.tolist()):
         part = source[row, top : top + crop, left : left + crop]
-        target[i] = part[:, ::-1] if mirror else part
-    return out
+        target[i] = cv2.flip(part, 1) if mirror else part
+    return out_BSSC
 
 
 def gathered(faces_NRRC: Tensor, table_4B: Tensor, crop: int) -> Tensor:
-    """``cropped`` on a GPU: one indexing of the whole batch."""
+    """uint8 (B, S, S, 3): the same on a GPU, by one indexing of the whole batch."""
     rows, tops, lefts, mirrored = table_4B
     steps = torch.arange(crop, device=faces_NRRC.device)
     ys = tops[:, None] + steps
@@ -158,7 +155,9 @@ class FacesOnDevice:
         self.resolution = resolution
         self.crop = crop
         self.device = device
-        self._mean = mean.to(device, torch.float32).view(1, 3, 1, 1)
+        self._mean_row = mean.to(device, torch.float32).repeat(crop)
+        self._buffers: dict[int, Tensor] = {}
+        self._turn = 0
         self._scale = scale
         self._local = local
         self.resident: Tensor | None = None
@@ -168,11 +167,12 @@ class FacesOnDevice:
 
     def batches(self, plan: Iterable[Crops]) -> Iterator[tuple[Tensor, Tensor]]:
         """For each of ``plan``, the faces as float (B, 3, S, S), channels last and normalised, and
-        their rows int64 (B,); both on the device."""
+        their rows int64 (B,); both on the device. On a CPU a batch's memory is that of the last but
+        one: use it, or copy it, before asking for two more."""
         if self.resident is not None:
             for crops in plan:
                 table = crops.on(self.device)
-                yield self._normalised(cropped(self.resident, table, self.crop)), table[0]
+                yield self._normalised(self.resident, table), table[0]
         else:
             for faces, crops in _prefetched(
                 self.source, plan, self.resolution, self.device, self._local
@@ -180,7 +180,7 @@ class FacesOnDevice:
                 table = crops.on(self.device)
                 in_order = torch.arange(len(faces), device=self.device)[None]
                 places = torch.cat([in_order, table[1:]])
-                yield self._normalised(cropped(faces, places, self.crop)), table[0]
+                yield self._normalised(faces, places), table[0]
 
     def centred(self, batch: int) -> Iterator[Tensor]:
         """All faces in order, centre-cropped, ``batch`` at a time."""
@@ -194,10 +194,24 @@ class FacesOnDevice:
         )
         return (faces for faces, _ in self.batches(plan))
 
-    def _normalised(self, faces_BSSC: Tensor) -> Tensor:
-        # NHWC bytes seen as NCHW are already in the channels-last layout: nothing is transposed.
-        faces = faces_BSSC.permute(0, 3, 1, 2).to(torch.float32)
-        return faces.sub_(self._mean).div_(self._scale)
+    def _normalised(self, faces_NRRC: Tensor, table_4B: Tensor) -> Tensor:
+        if self.device.type == "cpu":
+            batch_BSSC = sliced(faces_NRRC, table_4B, self._buffer(table_4B.shape[1]))
+        else:
+            batch_BSSC = gathered(faces_NRRC, table_4B, self.crop).to(torch.float32)
+        # Whole rows of pixels at a time: long loops over one repeated line of means.
+        batch_BSSC.view(-1, self.crop * 3).sub_(self._mean_row).mul_(1 / self._scale)
+        # NHWC seen as NCHW is already in the channels-last layout: nothing is transposed.
+        return batch_BSSC.permute(0, 3, 1, 2)
+
+    def _buffer(self, num: int) -> Tensor:
+        """Float memory (num, S, S, 3), one of two that take turns: fresh memory for every batch
+        would cost the host more than filling it."""
+        self._turn = 1 - self._turn
+        held = self._buffers.get(self._turn)
+        if held is None or len(held) < num:
+            held = self._buffers[self._turn] = torch.empty((num, self.crop, self.crop, 3))
+        return held[:num]
 
 
 def colour_statistics(faces: Rows, resolution: int, num: int = 500) -> tuple[Tensor, float]:

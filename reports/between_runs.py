@@ -1,4 +1,4 @@
-"""What changed from one run to others: numbers that moved beyond noise, and what was done differently.
+"""What changed from one run to others: numbers that moved beyond noise, and circumstances.
 
 The first run is what the others are held against. Two numbers of one method in one setting are
 compared by the paired bootstrap over subjects, which needs the same evaluated frames; where the
@@ -57,7 +57,7 @@ def read_runs(folders: Sequence[Path]) -> dict[str, Evaluation]:
 
 
 def changes(runs: Mapping[str, Evaluation]) -> list[Change]:
-    """Every method in every setting that two runs or one of them have, run by run after the first."""
+    """Every method in every setting that either run has, run by run after the first."""
     (_, first), *others = runs.items()
     found = []
     for name, other in others:

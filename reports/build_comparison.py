@@ -22,7 +22,7 @@ def build_comparison(runs: Sequence[Path], out: Path) -> Path:
     evaluations = read_runs(runs)
     found = changes(evaluations)
     tables = with_own_keys([_numbers(evaluations, found), *_changed(evaluations)])
-    figures = [figure for figure in [differences(found, list(evaluations)[0])] if figure]
+    figures = [figure for figure in [differences(found, next(iter(evaluations)))] if figure]
     lines = _sentences(evaluations, found)
     page = Page(
         title="Comparison of runs",
@@ -64,19 +64,17 @@ def _sentences(
     for name in list(evaluations)[1:]:
         mine = [change for change in found if change.run == name]
         moved = [change for change in mine if change.verdict == "beyond noise"]
-        said = [
-            f"{c.method} in {c.setting} by {100 * c.difference:+.1f} points".replace("-", "−")
-            for c in sorted(moved, key=lambda c: -abs(c.difference))[:5]
-        ]
-        tally = {
-            v: sum(c.verdict == v for c in mine) for v in dict.fromkeys(c.verdict for c in mine)
-        }
-        rest = ", ".join(f"{count} {verdict}" for verdict, count in tally.items())
-        moves = (
-            f"moved beyond noise: {'; '.join(said)}. " if said else "nothing moved beyond noise. "
-        )
-        lines.append((f"{name} against {first}:", f"{moves}In all: {rest}."))
+        moved.sort(key=lambda change: -abs(change.difference))
+        said = [f"{c.method} in {c.setting} by {_points(c.difference)}" for c in moved[:5]]
+        verdicts = [change.verdict for change in mine]
+        rest = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+        moves = f"{'; '.join(said)} moved beyond noise" if said else "nothing moved beyond noise"
+        lines.append((f"{name} against {first}:", f"{moves}. In all: {rest}."))
     return lines
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f} points".replace("-", "−")
 
 
 def _numbers(evaluations: Mapping[str, Evaluation], found: Sequence[Change]) -> Table:

@@ -12,6 +12,9 @@ import numpy as np
 
 from harness.prepare.registration import FACE_SIZE, transform
 
+MARGIN = 24
+"""Pixels by which a face is continued outwards before it is put into its picture."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
@@ -39,9 +42,20 @@ class Placement:
         picture = self._background()
         if not tracked:
             return picture
-        cv2.warpAffine(
+        # a margin, mirrored: else the face's own border would show where registration cuts
+        face = cv2.copyMakeBorder(
             np.ascontiguousarray(face_HWC[..., ::-1]),
-            self.matrices_T23[frame],
+            MARGIN,
+            MARGIN,
+            MARGIN,
+            MARGIN,
+            cv2.BORDER_REFLECT_101,
+        )
+        matrix = self.matrices_T23[frame].copy()
+        matrix[:, 2] -= matrix[:, :2] @ [MARGIN, MARGIN]
+        cv2.warpAffine(
+            face,
+            matrix,
             self.size,
             dst=picture,
             flags=cv2.INTER_LINEAR,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.data.frames import FrameTable
 from harness.data.prepared import (
@@ -37,6 +37,7 @@ from harness.synthetic.seeds import stream
 
 GENERATOR_VERSION = 1
 MIN_FRAMES, MAX_FRAMES = 8, 100_000
+INTENSITY_EDGES = (0.05, 0.25, 0.45, 0.65, 0.85)  # where traces, slight, marked ... begin
 
 
 class SyntheticRecipe(BaseModel):
@@ -64,7 +65,13 @@ class SyntheticRecipe(BaseModel):
 
     def __init__(self, **fields: Any) -> None:
         # outside pydantic's own validation, so that a UserError arrives as itself
-        super().__init__(**fields)
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "options"
+            given = f" (given: {first['input']!r})" if first["loc"] else ""
+            raise UserError(f"synthetic recipe: {place}: {first['msg']}{given}") from error
         self._check()
 
     def _check(self) -> None:
@@ -207,6 +214,24 @@ def table(recipe: SyntheticRecipe) -> FrameTable:
     return made
 
 
+def intensity_codes(recipe: SyntheticRecipe, position: int) -> np.ndarray:
+    """int8 (T, L) intensity of each AU as a coder grades it: 0 absent, 1 trace to 5 maximum.
+
+    It agrees with the labels: presence begins at 2 in ``disfa``, where weaker signs are graded but
+    do not count, and at 1 in the other domains; -1 where the label is unknown.
+    """
+    header = _headers(recipe)[position]
+    subject, task = divmod(position, recipe.num_tasks)
+    labels, _ = _labels(recipe, position, header.num_frames)
+    coded = coding(recipe.preset, recipe.seed, subject, task, header.num_frames)
+    columns = [latent_model(recipe.preset).aus.index(au) for au in recipe.label_aus]
+    lowest = 2 if recipe.preset == "disfa" else 1
+    graded = np.digitize(coded.intensity[:, columns], INTENSITY_EDGES)
+    codes = np.where(labels > 0, np.clip(graded, lowest, 5), np.clip(graded, 0, lowest - 1))
+    codes[labels == 0] = -1
+    return codes.astype(np.int8)
+
+
 def sequence(
     recipe: SyntheticRecipe,
     position: int,
@@ -270,6 +295,8 @@ def make(
     Raises:
         UserError: if the folder holds something else.
     """
+    import torch
+
     if workers < 1:
         raise UserError(f"workers is {workers}, it must be 1 or more")
     parts = headers(recipe)
@@ -307,22 +334,31 @@ def make(
         del into
         scratch.unlink()
 
+    threads = torch.get_num_threads()
+    try:
+        _spread(write, pending, workers)
+    finally:
+        torch.set_num_threads(threads)  # each batch sets it for a while
+    return builder.finish()
+
+
+def _spread(work: Callable[[int], None], positions: list[int], workers: int) -> None:
+    """Does all the work in a few threads; the first error stops what has not begun."""
     if workers == 1:
-        for position in pending:
-            write(position)
-        return builder.finish()
+        for position in positions:
+            work(position)
+        return
     with ThreadPoolExecutor(workers) as pool:
         running: set[Future[None]] = set()
         try:
-            for position in pending:
+            for position in positions:
                 if len(running) >= workers:
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
                     for future in finished:
                         future.result()
-                running.add(pool.submit(write, position))
+                running.add(pool.submit(work, position))
             for future in running:
                 future.result()
         finally:
             for future in running:
                 future.cancel()
-    return builder.finish()

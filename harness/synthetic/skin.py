@@ -90,7 +90,7 @@ def paint(preset: str, seed: int, number: int, task: int, light_spread: float) -
 
 
 def _positions() -> tuple[np.ndarray, np.ndarray]:
-    axis = np.arange(TEXTURE, dtype=float) - MARGIN
+    axis = np.arange(TEXTURE, dtype=np.float32) - MARGIN
     x, y = np.meshgrid(axis, axis)
     return x, y
 

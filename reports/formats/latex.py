@@ -65,9 +65,11 @@ def latex_table(table: Table) -> str:
         _line([escape(column.title) for column in table.columns]),
         r"\midrule",
     ]
+    role = "body"
     for row in table.rows:
-        if row.role == "mean":
+        if row.role != role:
             lines.append(r"\midrule")
+            role = row.role
         with_interval = row.role == "mean" or table.shown_intervals
         lines.append(_line([_entry(entry, with_interval) for entry in row.entries]))
     lines += [r"\bottomrule", r"\end{tabular}}"]

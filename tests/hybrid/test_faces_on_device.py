@@ -6,9 +6,10 @@ from hybrid.faces_on_device import (
     Crops,
     FacesOnDevice,
     colour_statistics,
-    cropped,
+    gathered,
     random_crops,
     reduced_faces,
+    sliced,
 )
 
 CPU = torch.device("cpu")
@@ -75,12 +76,16 @@ def test_the_device_path_cuts_what_the_host_path_cuts():
     faces = torch.randint(0, 256, (6, 20, 20, 3), dtype=torch.uint8)
     crops = random_crops(torch.arange(6), 20, 16, True, torch.Generator().manual_seed(0))
     assert crops.table[3].unique().tolist() == [0, 1]
-    # A meta-like stand-in for CUDA: the indexing branch runs on any tensor that is not host memory.
-    from hybrid import faces_on_device
+    on_host = sliced(faces, crops.table, torch.empty((6, 16, 16, 3), dtype=torch.uint8))
+    assert torch.equal(on_host, gathered(faces, crops.table, 16))
 
-    assert torch.equal(
-        cropped(faces, crops.table, 16), faces_on_device.gathered(faces, crops.table, 16)
-    )
+
+def test_memory_is_used_again_only_for_the_batch_after_the_next(toy):
+    batches = _faces(toy).centred(8)
+    first = next(batches)
+    copy = first[0].clone()
+    next(batches)
+    assert torch.equal(first[0], copy)
 
 
 def test_crops_cover_every_offset_and_workers_share_them():

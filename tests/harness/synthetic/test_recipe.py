@@ -7,7 +7,15 @@ import torch
 from harness.data.prepared import PreparedBuilder
 from harness.errors import UserError
 from harness.synthetic import recipe as recipe_module
-from harness.synthetic.recipe import SyntheticRecipe, headers, identity, make, sequence, table
+from harness.synthetic.recipe import (
+    SyntheticRecipe,
+    headers,
+    identity,
+    intensity_codes,
+    make,
+    sequence,
+    table,
+)
 
 SMALL = SyntheticRecipe(preset="group", subjects=2, tasks=2, frames=14, seed=5)
 
@@ -29,6 +37,28 @@ def test_impossible_recipes_are_refused_in_one_line(options, message):
     with pytest.raises(UserError, match=message.replace("(", r"\(")) as caught:
         SyntheticRecipe(preset="lab", **options)
     assert "\n" not in str(caught.value)
+
+
+def test_wrong_options_are_refused_in_one_line():
+    for options in (
+        {"preset": "home"},
+        {"preset": "lab", "subject": 3},
+        {"preset": "lab", "tasks": "x"},
+    ):
+        with pytest.raises(UserError) as caught:
+            SyntheticRecipe(**options)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("preset", "lowest"), [("disfa", 2), ("group", 1)])
+def test_intensity_codes_agree_with_the_labels(preset, lowest):
+    recipe = SyntheticRecipe(preset=preset, subjects=5, tasks=1, frames=900)
+    codes = np.concatenate([intensity_codes(recipe, i) for i in range(5)])
+    labels = table(recipe).labels
+    np.testing.assert_array_equal(codes >= lowest, labels > 0)
+    np.testing.assert_array_equal(codes == -1, labels == 0)
+    assert set(np.unique(codes)) >= {0, 1, 2, 3, 4}
+    assert codes.max() <= 5
 
 
 def test_full_sizes_are_the_domains_own():

@@ -1,0 +1,138 @@
+"""Figures: the numbers that they say on hover, their ink, and what they leave out."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from harness.metrics import ScoredFrames
+from harness.store import RunStore
+from reports.evaluation import evaluate_run
+from reports.figures.base_rates import base_rates
+from reports.figures.critical_difference import critical_difference
+from reports.figures.every import every_figure
+from reports.figures.gantt import gantt
+from reports.figures.label_raster import _spans
+from reports.figures.score_curves import event_curves
+from reports.figures.training_curves import training_curves
+from reports.ranks import rank_methods
+from reports.rasters import busiest_sequence
+
+TITLE = "{http://www.w3.org/2000/svg}title"
+
+
+def hovers(figure):
+    return [node.text for node in ElementTree.fromstring(figure.svg).iter(TITLE)]
+
+
+@pytest.fixture(scope="module")
+def figures(evaluation):
+    return every_figure(evaluation)
+
+
+def test_every_kind_is_drawn(figures):
+    keys = {figure.key for figure in figures}
+    assert {"overview-intervals", "critical-difference", "training-curves", "gantt"} <= keys
+    for kind in ("raster", "precision-recall", "event-f1", "reliability"):
+        assert f"lab-to-group-{kind}" in keys
+
+
+def test_ink_follows_the_page_and_text_is_text(figures):
+    for figure in figures:
+        root = ElementTree.fromstring(figure.svg)
+        texts = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert len(texts) > 3, figure.key
+        assert "currentColor" in figure.svg
+        assert "#010203" not in figure.svg
+        assert "<dc:date>" not in figure.svg
+        inline = str(figure.inline_svg())
+        assert inline.startswith("<svg")
+        for name in re.findall(r"url\(#([^)]+)\)", inline):
+            assert f'id="{name}"' in inline
+
+
+def test_the_overview_says_the_interval(figures, evaluation):
+    said = hovers(next(f for f in figures if f.key == "overview-intervals"))
+    standing = evaluation.comparisons["lab 3-fold"].f1["anet"][-1]
+    low, high = 100 * standing.low, 100 * standing.high
+    assert f"anet, lab 3-fold: {100 * standing.value:.1f} [{low:.1f}, {high:.1f}]" in said
+
+
+def test_event_curves_say_the_harness_numbers(evaluation):
+    said = hovers(event_curves(evaluation, "lab 3-fold"))
+    values = evaluation.comparisons["lab 3-fold"].measured["svm"].details.values
+    half, area = values["event_f1_at_half"][3], values["event_f1_area"][3]
+    assert f"svm, AU6: {half:.2f} at .5, area {area:.2f}" in said
+
+
+def test_base_rates_are_the_plans(evaluation, planted):
+    said = hovers(base_rates(evaluation))
+    assert len(said) == 2 * len(planted.AUS)
+    assert f"lab, AU2: {100 * planted.RATES[1]:.1f} %" in said
+
+
+def test_jobs_that_overlap_get_lanes_of_their_own(planted, tmp_path):
+    plan = planted.planted_plan(methods=("svm",), settings=(("lab", "lab"),))
+    run = planted.make_run(tmp_path / "run", plan=plan)
+    evaluation = evaluate_run(run, details=False)
+    assert _bar_heights(gantt(evaluation)) == 1
+    for record in evaluation.run.records.values():
+        record["cost"]["started"] = 1_700_000_000.0
+    assert _bar_heights(gantt(evaluation)) == 3
+
+
+def _bar_heights(figure):
+    """How many lanes the bars of a chart stand in."""
+    root = ElementTree.fromstring(figure.svg)
+    tops = set()
+    for group in root.iter("{http://www.w3.org/2000/svg}g"):
+        if group.find(TITLE) is not None:
+            path = group.find("{http://www.w3.org/2000/svg}path").get("d")
+            tops.add(re.match(r"M\s*[\d.]+\s+([\d.]+)", path).group(1))
+    return len(tops)
+
+
+def test_only_what_has_steps_is_a_training_curve(evaluation, finished, own_copy):
+    said = hovers(training_curves(evaluation))
+    assert "anet · lab 3-fold · fold 1, validation_mean_f1: 0.467 in the end" in said
+    assert not any(line.startswith("svm") for line in said)
+    for file in RunStore(own_copy).folder.glob("jobs/*/history.jsonl"):
+        file.write_text('{"C": 1, "validation_f1": 0.5}\n' * 5)
+    assert training_curves(evaluate_run(own_copy, details=False)) is None
+
+
+def test_ranks_are_over_aus_and_settings(evaluation, planted):
+    ranks = rank_methods(evaluation)
+    assert ranks.methods == ("svm", "anet", "hybrid")
+    assert ranks.num_blocks == 4 * len(planted.AUS)
+    assert ranks.mean_ranks_M[2] == 1
+    said = hovers(critical_difference(evaluation))
+    assert "hybrid: mean rank 1.00" in said
+
+
+def test_ranks_leave_out_what_is_not_complete_everywhere(unfinished):
+    assert rank_methods(evaluate_run(unfinished, details=False)) is None
+
+
+def test_the_busiest_sequence_is_shown_in_order_of_time():
+    labels = np.array([[1], [-1], [1], [-1], [1], [1]], np.int8)
+    test = ScoredFrames(
+        aus=(12,),
+        subjects=np.array(["a"] * 6),
+        sequences=np.array(["a/1", "a/2", "a/2", "a/2", "a/1", "a/1"]),
+        numbers=np.array([3, 9, 8, 7, 2, 1]),
+        folds=np.array(["1"] * 6),
+        labels=labels,
+        scores=np.arange(6.0)[:, None] - 1.5,
+    )
+    raster = busiest_sequence(test)
+    assert raster.sequence == "a/2"
+    assert raster.numbers.tolist() == [7, 8, 9]
+    assert raster.labels_TL[:, 0].tolist() == [-1, 1, -1]
+    assert raster.decided_TL[:, 0].tolist() == [True, True, False]
+
+
+def test_spans():
+    assert _spans(np.array([True, False, True, True])) == [(0, 1), (2, 2)]
+    assert _spans(np.zeros(3, bool)) == []
