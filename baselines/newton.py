@@ -24,8 +24,10 @@ from typing import Protocol
 import torch
 
 from baselines.design_matrix import DesignMatrix
+from baselines.preconditioner import LeadingDirections, leading_directions
 
 MAX_CONJUGATE = 40
+FORCING = 0.1
 MAX_LINE_STEPS = 8
 
 
@@ -84,6 +86,7 @@ def minimise_squared_hinge(
     centre_DK: torch.Tensor | None = None,
     graph: Graph | None = None,
     strength_K: torch.Tensor | None = None,
+    leading: LeadingDirections | None = None,
     tolerance: float = 1e-5,
     max_rounds: int = 50,
 ) -> NewtonResult:
@@ -95,6 +98,7 @@ def minimise_squared_hinge(
         start_DK: (D + 1, K) where to start, ``centre_DK`` if not given.
         centre_DK: (D + 1, K) w_0, zeros if not given.
         graph: of the frames, with ``strength_K`` (K,) >= 0, the g of each column.
+        leading: directions of the rows to precondition with, where they are known already.
         tolerance: a column stops when Newton's estimate of what is left to gain falls below this
             part of its objective.
         max_rounds: Newton rounds at most.
@@ -110,6 +114,8 @@ def minimise_squared_hinge(
         graph=graph,
         strength_K=strength_K,
     )
+    if leading is None and graph is None:
+        leading = leading_directions(design)
     weights_DK = (centre_DK if start_DK is None else start_DK).clone()
     scores_NK = design.times(weights_DK)
     rounds_K = torch.zeros(num_columns, dtype=torch.int64, device=design.device)
@@ -120,7 +126,7 @@ def minimise_squared_hinge(
         weights = weights_DK if all_open else weights_DK[:, still]
         scores = scores_NK if all_open else scores_NK[:, still]
         gradient, curvature_NK, objective = _gradient(problems, weights, scores)
-        direction, along_NK = _conjugate_gradients(problems, curvature_NK, gradient)
+        direction, along_NK = _conjugate_gradients(problems, curvature_NK, gradient, leading)
         step_K = _exact_step(problems, weights, scores, direction, along_NK)
         weights_DK[:, still] = weights + step_K * direction
         scores_NK[:, still] = scores + step_K * along_NK
@@ -203,31 +209,36 @@ def _hessian_times(
 
 
 def _conjugate_gradients(
-    problems: _Problems, curvature_NK: torch.Tensor, gradient: torch.Tensor
+    problems: _Problems,
+    curvature_NK: torch.Tensor,
+    gradient: torch.Tensor,
+    leading: LeadingDirections | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Direction d with Hessian times d close to minus the gradient; also X d."""
     direction = torch.zeros_like(gradient)
     along_NK = torch.zeros_like(curvature_NK)
     start_norm = gradient.norm(dim=0)
-    residual, search = -gradient, -gradient
-    squared = start_norm.square()
+    residual, scale_K = -gradient, curvature_NK.sum(dim=0)
+    search = residual if leading is None else leading.solve(residual, scale_K)
+    product_K = (residual * search).sum(dim=0)
     still = torch.arange(gradient.shape[1], device=gradient.device)
     for _ in range(MAX_CONJUGATE):
         product, seen = _hessian_times(problems, curvature_NK, search)
-        length = squared / (search * product).sum(dim=0).clamp_min(1e-30)
+        length = product_K / (search * product).sum(dim=0).clamp_min(1e-30)
         direction[:, still] += length * search
         along_NK[:, still] += length * seen
         residual = residual - length * product
-        before, squared = squared, residual.square().sum(dim=0)
-        going_on = squared.sqrt() > 0.1 * start_norm[still]
+        going_on = residual.norm(dim=0) > FORCING * start_norm[still]
         if not bool(going_on.any()):
             break
-        search = residual + (squared / before.clamp_min(1e-30)) * search
+        solved = residual if leading is None else leading.solve(residual, scale_K)
+        before, product_K = product_K, (residual * solved).sum(dim=0)
+        search = solved + (product_K / before.clamp_min(1e-30)) * search
         if not bool(going_on.all()):
             still, problems = still[going_on], problems.only(going_on)
             curvature_NK = curvature_NK[:, going_on]
             search, residual = search[:, going_on], residual[:, going_on]
-            squared = squared[going_on]
+            product_K, scale_K = product_K[going_on], scale_K[going_on]
     return direction, along_NK
 
 

@@ -93,11 +93,11 @@ def local_contrast(face_RRC: np.ndarray) -> np.ndarray:
     """uint8 (R, R): grey level less its neighbourhood's mean, over the neighbourhood's deviation.
 
     Light and complexion go, edges and wrinkles stay. LOCAL_MEAN is no contrast, LOCAL_SCALE one
-    deviation; the neighbourhood is an eighth of the picture wide.
+    deviation; the neighbourhood is a fifth of the picture wide.
     """
     import cv2
 
-    side = max(face_RRC.shape[0] // 8, 1)
+    side = max(face_RRC.shape[0] // 5, 1)
     grey = cv2.cvtColor(face_RRC, cv2.COLOR_RGB2GRAY).astype(np.float32)
     centred = grey - cv2.blur(grey, (side, side))
     deviation = np.sqrt(cv2.blur(centred * centred, (side, side)))

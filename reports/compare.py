@@ -72,7 +72,7 @@ def compare(setting: str, measured: Sequence[Measured]) -> Comparison:
     whole = [m for m in measured if m.complete]
     rivals = [m for m in whole if m.frame_set == whole[0].frame_set and m.aus == whole[0].aus]
     f1 = _standings(measured, rivals, {m.method: m.f1_L for m in measured}, f1_replicates)
-    auc = _standings(measured, rivals, {m.method: m.auc_L for m in measured}, _auc_replicates)
+    auc = _standings(measured, rivals, {m.method: m.auc_L for m in measured}, auc_replicates)
     order = sorted(rivals, key=lambda m: -np.nan_to_num(m.mean_f1, nan=-1))
     return Comparison(
         setting=setting,
@@ -95,7 +95,8 @@ def f1_replicates(measured: Measured) -> np.ndarray:
     return _with_mean([f1_of(counts.weighted(weights_BU)) for counts in measured.confusion])
 
 
-def _auc_replicates(measured: Measured) -> np.ndarray | None:
+def auc_replicates(measured: Measured) -> np.ndarray | None:
+    """(B, L + 1): ROC AUC per AU and their mean, in every resample; None without details."""
     if measured.details is None:
         return None
     weights_BU = weights_of(measured)

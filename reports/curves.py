@@ -17,6 +17,7 @@ import numpy as np
 
 NUM_BINS = 10
 NUM_POINTS = 80
+EDGES = np.linspace(0, 1, NUM_BINS + 1)[1:-1]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,7 +77,7 @@ def reliability(labels_NL: np.ndarray, scores_NL: np.ndarray) -> tuple[Reliabili
         present = labels_NL[known, column] > 0
         scores = np.clip(scores_NL[known, column].astype(np.float64), -60, 60)
         probability = 1 / (1 + np.exp(-scores))
-        bins = np.minimum((probability * NUM_BINS).astype(np.int64), NUM_BINS - 1)
+        bins = np.searchsorted(EDGES, probability)  # a score of 0 goes with the absent
         frames = np.bincount(bins, minlength=NUM_BINS)
         kept = frames > 0
         held = np.maximum(frames, 1)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reports.figure import Figure
 
 # Shown at once in a setting's part, in this order; the rest of it is folded away.
-FIRST_IN_SETTING = ("f1", "raster")
+FIRST_IN_SETTING = ("f1", "gains", "raster")
 
 
 def lay_out(evaluation: Evaluation, tables: Sequence[Table], figures: Sequence[Figure]) -> Page:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def synth(options: argparse.Namespace) -> int:
         raise UserError("give --out DIR (or --preview FILE.png)")
     if options.layout:
         from harness.layouts.writing import RecipeSource, write_layout
+        from harness.prepare.prepare import process_map
 
         with Counting("subjects") as progress:
             write_layout(
@@ -71,6 +73,7 @@ def synth(options: argparse.Namespace) -> int:
                 RecipeSource(recipe),
                 Path(options.out),
                 description=recipe.model_dump(mode="json"),
+                map_units=process_map(os.cpu_count() or 1),
                 progress=progress,
             )
         print(f"wrote {options.out} in the layout of {options.layout}")
@@ -122,6 +125,16 @@ def add_audit(parser: argparse.ArgumentParser) -> None:
     """Arguments of `aubench audit`."""
     _add_source(parser)
     parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
+    parser.add_argument(
+        "--every-picture", action="store_true", help="decode every picture (long), not a few"
+    )
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="PREPARED",
+        help="a prepared dataset; people who are in both are listed",
+    )
     parser.set_defaults(run=audit)
 
 
@@ -130,11 +143,22 @@ def audit(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from harness.data.prepared import PreparedDataset
     from harness.layouts.adapter import load_adapter, open_adapter
     from harness.prepare.audit import audit as audit_dataset
+    from harness.prepare.prepare import process_map
 
     own, _ = split_options(options.set, load_adapter(options.dataset).Options)
-    found = audit_dataset(open_adapter(options.dataset, options.folder, own))
+    others: dict[str, Collection[str]] = {}
+    for folder in options.against:
+        other = PreparedDataset(Path(folder))
+        others[other.name] = sorted(set(other.table.subjects.tolist()))
+    found = audit_dataset(
+        open_adapter(options.dataset, options.folder, own),
+        others=others,
+        every_picture=options.every_picture,
+        map_sequences=process_map(os.cpu_count() or 1) if options.every_picture else map,
+    )
     columns = ("check", "found", "expected", "verdict", "detail")
     rows = [[str(getattr(check, column)) for column in columns] for check in found.checks]
     table = Table(title=f"{found.dataset}: {options.folder}")

@@ -125,7 +125,7 @@ def _painting(preset: str, seed: int, number: int) -> _Painting:
     wave = _noise(random, 14)
     cover, hair_colour = head_hair(who, random, x, y, wave, MARGIN)
     under_hair = cv2.GaussianBlur(cover, (0, 0), 6) * (1 - cover)
-    maps = wrinkles(random, x, y, grain)
+    maps = wrinkles(random, x, y, grain, who.landmarks)
     maps *= who.creases[:, None, None]
     return _Painting(
         colour=colour,

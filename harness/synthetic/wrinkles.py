@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.synthetic.shape import ACTIONS, DROP
+from harness.synthetic.shape import ACTIONS, DROP, resting_landmarks
+
+_CORNERS = (31, 37)  # landmarks of the mouth's corners
 
 
 class _Sheet:
     """The maps being drawn, in coordinates of the mean face before its shift by ``DROP``."""
 
-    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        self.x, self.y = x, y - DROP
+    def __init__(self, x: np.ndarray, y: np.ndarray, maps: dict[int, np.ndarray]) -> None:
+        self.x, self.y, self.maps = x, y, maps
         self.away = np.abs(x - 100)
-        self.maps = {action: np.zeros_like(x) for action in ACTIONS}
+
+    def moved(self, right: float, down: float) -> _Sheet:
+        """The same maps, seen so that what is drawn comes to lie that much off."""
+        return _Sheet(self.x - right, self.y - down, self.maps)
 
     def furrow(
         self, action: int, across: np.ndarray, width: float, depth: float, where: np.ndarray
@@ -40,7 +45,11 @@ def _near(at: np.ndarray, centre: float, reach: float) -> np.ndarray:
 
 
 def wrinkles(
-    random: np.random.Generator, x: np.ndarray, y: np.ndarray, noise: np.ndarray
+    random: np.random.Generator,
+    x: np.ndarray,
+    y: np.ndarray,
+    noise: np.ndarray,
+    landmarks: np.ndarray,
 ) -> np.ndarray:
     """(17, P, P) relative change of brightness by each action at full intensity.
 
@@ -48,16 +57,21 @@ def wrinkles(
         random: the person's own stream, for the play of places.
         x, y: (P, P) canonical positions.
         noise: (P, P) fine standard noise, the grain of the chin's dimpling.
+        landmarks: (49, 2) the person's own: what belongs to the mouth goes with the mouth.
     """
-    sheet = _Sheet(x, y)
+    sheet = _Sheet(x, y - DROP, {action: np.zeros_like(x) for action in ACTIONS})
+    left, right = _CORNERS
+    mean = resting_landmarks()
+    out = float(np.ptp(landmarks[[left, right], 0]) - np.ptp(mean[[left, right], 0])) / 2
+    down = float((landmarks[[left, right], 1] - mean[[left, right], 1]).mean())
     _forehead(sheet, random)
     for side in (-1.0, 1.0):
         _frown(sheet, random, side)
         _around_eye(sheet, random, side)
-        _cheek(sheet, random, side)
-        _mouth_corner(sheet, side)
+        _cheek(sheet.moved(side * 0.5 * out, 0.3 * down), random, side)
+        _mouth_corner(sheet.moved(side * out, down), side)
     _nose(sheet)
-    _chin_and_lips(sheet, noise)
+    _chin_and_lips(sheet.moved(0, down), noise)
     return np.stack([sheet.maps[action] for action in ACTIONS])
 
 
@@ -126,7 +140,7 @@ def _mouth_corner(sheet: _Sheet, side: float) -> None:
     sheet.bulge(14, 100 + side * 29.5, 137.5, 2.6, 3.2, -0.34)
     sheet.bulge(14, 100 + side * 38, 136, 5, 9, 0.13)
     sheet.furrow(12, out - 31 - 0.02 * (y - 134) ** 2, 2.0, 0.20, _near(y, 133, 6))
-    sheet.furrow(15, out - 26.5 - 0.22 * (y - 146), 2.0, 0.34, _near(y, 152, 7))
+    sheet.furrow(15, out - 26.5 - 0.22 * (y - 146), 2.0, 0.32, _near(y, 148, 6))
     sheet.bulge(15, 100 + side * 22, 150, 6, 3.5, -0.16)
     sheet.bulge(15, 100 + side * 33, 150, 5, 6, 0.10)
     sheet.furrow(20, out - 34, 2.2, 0.16, _near(y, 147, 9))

@@ -9,6 +9,7 @@ from reports.evaluation import Evaluation
 from reports.figure import Figure
 from reports.figures.base_rates import base_rates
 from reports.figures.critical_difference import critical_difference
+from reports.figures.gains import gains
 from reports.figures.gantt import gantt
 from reports.figures.label_raster import label_raster
 from reports.figures.overview_intervals import overview_intervals
@@ -19,7 +20,7 @@ from reports.figures.score_curves import (
 )
 from reports.figures.training_curves import training_curves
 
-OF_A_SETTING = (label_raster, precision_recall_curves, event_curves, reliability_diagrams)
+OF_A_SETTING = (label_raster, gains, precision_recall_curves, event_curves, reliability_diagrams)
 
 
 def every_figure(evaluation: Evaluation) -> list[Figure]:

@@ -1,6 +1,7 @@
 """Figures: the numbers that they say on hover, their ink, and what they leave out."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,10 +13,12 @@ from reports.evaluation import evaluate_run
 from reports.figures.base_rates import base_rates
 from reports.figures.critical_difference import critical_difference
 from reports.figures.every import every_figure
+from reports.figures.gains import gains
 from reports.figures.gantt import gantt
 from reports.figures.label_raster import _spans
 from reports.figures.score_curves import event_curves
 from reports.figures.training_curves import training_curves
+from reports.one_option_apart import one_option_apart
 from reports.ranks import rank_methods
 from reports.rasters import busiest_sequence
 
@@ -136,3 +139,42 @@ def test_the_busiest_sequence_is_shown_in_order_of_time():
 def test_spans():
     assert _spans(np.array([True, False, True, True])) == [(0, 1), (2, 2)]
     assert _spans(np.zeros(3, bool)) == []
+
+
+def test_methods_one_option_apart_are_found(planted):
+    plan = planted.planted_plan(methods=("rs", "ms", "momu", "svm"), settings=(("lab", "lab"),))
+    options = {
+        "rs": {"size": "small", "cnn": {"sampler": "random", "sampler_options": {}}},
+        "ms": {"size": "small", "cnn": {"sampler": "stratified", "sampler_options": {}}},
+        "momu": {"size": "small", "cnn": {"sampler": "momu", "sampler_options": {"S": 4}}},
+        "svm": {"size": "big", "cnn": {"sampler": "momu", "sampler_options": {"S": 4}}},
+    }
+    jobs = {
+        key: replace(job, spec={**job.spec, "method": "m:anet", "options": options[job.group]})
+        for key, job in plan.jobs.items()
+    }
+    pairs = one_option_apart(replace(plan, jobs=jobs))
+    found = [(p.before, p.after, p.option, p.values) for p in pairs]
+    assert found == [
+        ("rs", "ms", "sampler", ("random", "stratified")),
+        ("rs", "momu", "sampler", ("random", "momu")),
+        ("ms", "momu", "sampler", ("stratified", "momu")),
+        ("momu", "svm", "size", ("small", "big")),
+    ]
+
+
+def test_gains_say_the_difference(planted, tmp_path):
+    plan = planted.planted_plan(methods=("rs", "momu"), settings=(("lab", "lab"),))
+    jobs = {
+        key: replace(job, spec={**job.spec, "method": "m", "options": {"sampler": job.group}})
+        for key, job in plan.jobs.items()
+    }
+    plan = replace(plan, jobs=jobs)
+    run = planted.make_run(tmp_path / "run", plan=plan, quality={"rs": 1.0, "momu": 1.5})
+    evaluation = evaluate_run(run)
+    figure = gains(evaluation, "lab 3-fold")
+    measured = evaluation.comparisons["lab 3-fold"].measured
+    points = 100 * (measured["momu"].f1_L - measured["rs"].f1_L)
+    assert any(line.startswith(f"AU1, F1: {points[0]:+.1f} [") for line in hovers(figure))
+    assert len(hovers(figure)) == 2 * len(planted.AUS)
+    assert "sampler momu, was rs" in figure.caption

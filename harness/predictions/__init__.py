@@ -1,0 +1,1 @@
+"""Other people's predictions of our datasets' frames, and our models' of other people's videos."""
