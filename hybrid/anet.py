@@ -3,9 +3,9 @@
     conv1 96x11x11 - pool 2x2 - norm - conv2 96x5x5 - conv3 72x3x3 - conv4 48x3x3 - conv5 32x3x3
     - fc6 4096 - fc7 4096 - fc8 L
 
-The figure prints no stride and no padding; ``geometry`` holds the readings (A-5.1). ReLU after every
-layer but fc8, dropout after fc6 and fc7. fc7 after its ReLU, dropout off, L2-normalised, is the
-representation that the rest of the paper builds on.
+The figure prints no stride and no padding; ``geometry`` holds the readings (A-5.1). ReLU after
+every layer but fc8, dropout after fc6 and fc7. fc7 after its ReLU, dropout off, L2-normalised, is
+the representation that the rest of the paper builds on.
 
 What always holds: the input is a float batch of channel-normalised faces (B, 3, S, S) and the
 output a pair (logits (B, L), fc7 (B, D)); the convolutions of the paper's widths have 372,728
@@ -67,9 +67,7 @@ class WithBackbone(nn.Module):
     def __init__(self, options: CnnOptions, num_aus: int) -> None:
         super().__init__()
         assert options.backbone is not None
-        self.trunk = _imported(options.backbone)(
-            num_classes=options.fc, **options.backbone_options
-        )
+        self.trunk = _imported(options.backbone)(num_classes=options.fc, **options.backbone_options)
         self.dropout7 = Dropout(options.dropout)
         self.fc8 = nn.Linear(options.fc, num_aus)
 
@@ -112,8 +110,8 @@ def _one_network(options: CnnOptions, num_aus: int) -> nn.Module:
 def parameter_groups(network: nn.Module, options: CnnOptions) -> list[dict[str, Any]]:
     """Weights, and biases with twice the learning rate and no weight decay, as AlexNet's had.
 
-    With a backbone, and for the scales of a batch norm, everything one-dimensional counts as a bias.
-    """
+    With a backbone, and for the scales of a batch norm, everything one-dimensional counts as a
+    bias."""
     weights = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
     biases = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
     return [
@@ -162,10 +160,12 @@ def _initialise(network: nn.Module, init: str) -> None:
                 nn.init.normal_(module.weight, std=0.01)
             else:
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)
+            bias = 0.0
         else:
             nn.init.normal_(module.weight, std=CAFFE_STD.get(layer, CAFFE_STD["conv"]))
-            nn.init.constant_(module.bias, CAFFE_BIAS.get(layer, 1.0))
+            bias = CAFFE_BIAS.get(layer, 1.0)
+        assert module.bias is not None
+        nn.init.constant_(module.bias, bias)
 
 
 def _imported(path: str) -> Any:

@@ -23,6 +23,7 @@ from hybrid.anet import build_network
 from hybrid.checkpoints import fit_into, load_model, save_model
 from hybrid.faces_on_device import FacesOnDevice
 from hybrid.options import CnnOptions
+from hybrid.workers import placed
 
 KIND = "anet"
 INFERENCE_BATCH = {"cuda": 2048, "cpu": 64}
@@ -53,7 +54,7 @@ class AnetModel:
         self.options = options
         self.aus = tuple(aus)
         self.device = usual_device() if device is None else torch.device(device)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = placed(network, self.device)
         self.mean, self.scale = mean, scale
         self.correction_L = np.zeros(len(aus), np.float32) if correction is None else correction
         self.about = dict(about or {})

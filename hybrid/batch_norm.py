@@ -3,8 +3,8 @@
 torch's own normalises each worker's part by itself, so that two workers would train another network
 than one; its synchronised kind knows CUDA only.
 
-What always holds: with one worker this is ``torch.nn.BatchNorm2d``; with several, the statistics are
-those of all parts together, weighted by their sizes, and gradients flow through them.
+What always holds: with one worker this is ``torch.nn.BatchNorm2d``; with several, the statistics
+are those of all parts together, weighted by their sizes, and gradients flow through them.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 A saved model is ``model.pt`` (tensors, numbers and strings) beside ``options.json`` (what it is and
 with which options it was made). A checkpoint of a training is ``training.pt``.
 
-What always holds: files are loaded with ``weights_only=True``; what does not fit the network that it
-is loaded into is one error that names the folder, what it holds and what was wanted.
+What always holds: files are loaded with ``weights_only=True``; what does not fit the network that
+it is loaded into is one error that names the folder, what it holds and what was wanted.
 """
 
 from __future__ import annotations

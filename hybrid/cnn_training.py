@@ -2,8 +2,8 @@
 
 Each step: the sampler names the frames of the global batch, each worker crops its part on its own
 device, the loss is divided by the global count, gradients are added over workers. Every
-``evaluate_every`` steps the validation subjects are scored; that decides about the rate, the weights
-that are kept, and is a checkpoint.
+``evaluate_every`` steps the validation subjects are scored; that decides about the rate, the
+weights that are kept, and is a checkpoint.
 
 What always holds:
 - frames without a known label are never drawn;
@@ -45,7 +45,7 @@ from hybrid.losses import cross_entropy_sum, multilabel_cross_entropy
 from hybrid.options import CnnOptions
 from hybrid.progress import Progress, check_finite, save_training, take_up
 from hybrid.selection import mean_f1
-from hybrid.workers import device_of, shared_between_workers, summed_over_workers
+from hybrid.workers import device_of, placed, shared_between_workers, summed_over_workers
 from sampling.batches import Batches
 
 
@@ -57,7 +57,7 @@ def train_cnn(
     device = device_of(context)
     mean, scale = pixel_statistics(train, options)
     network = build_network(options, len(train.aus), context.seed)
-    network = network.to(device, memory_format=torch.channels_last)
+    network = placed(network, device)
     try:
         training = CnnTraining(train, labels_NL, validation, network, mean, scale, options, context)
         progress = training.run()
@@ -210,9 +210,7 @@ class CnnTraining:
         if context.world_size > 1:
             mine = torch.arange(context.rank, len(whole), context.world_size, device=self.device)
         masks = torch_generator(context.seed, "dropout", step, self.device)
-        draw_masks_from(
-            self.network, MaskSource(generator=masks, num_rows=len(whole), rows=mine)
-        )
+        draw_masks_from(self.network, MaskSource(generator=masks, num_rows=len(whole), rows=mine))
         for group in self.optimiser.param_groups:
             group["lr"] = group["lr_factor"] * rate
         with autocast(self.device, options.precision):
@@ -237,7 +235,7 @@ class CnnTraining:
         """What the summed loss of the whole batch is divided by (Eq. 1), known to every worker."""
         options = self.options
         if options.ce_norm == "valid":
-            return float(max(np.count_nonzero(self.labels_NL[rows]), 1))
+            return max(float((self.labels_NL[rows] != 0).sum()), 1.0)
         per_frame = options.ce_norm == "batch_only" or options.labels == "single"
         return float(len(rows) * (1 if per_frame else self.labels_NL.shape[1]))
 
@@ -292,7 +290,8 @@ class CnnTraining:
         )
 
     def prior_correction(self) -> np.ndarray | None:
-        """float32 (L,): log-odds by which one epoch of batches raised each AU above its base rate."""
+        """float32 (L,): log-odds by which one epoch of batches raised each AU above its base
+        rate."""
         if not self.options.prior_correction:
             return None
         drawn = make_sampler(self.labels_NL[self.rows_K], self.options, self.context.seed)

@@ -2,8 +2,8 @@
 
 Each draw of training (crops, dropout masks, windows) takes a fresh generator seeded from the job's
 seed, what it is for, and the step. So a resumed run needs only its step to draw as an undisturbed
-one would, a prefetching thread may run ahead, and all workers draw alike. torch's and numpy's global
-generators are never touched.
+one would, a prefetching thread may run ahead, and all workers draw alike. torch's and numpy's
+global generators are never touched.
 """
 
 from __future__ import annotations

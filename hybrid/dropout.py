@@ -1,7 +1,7 @@
 """Dropout whose masks come from a generator of ours, drawn for the whole batch of all workers.
 
-Why not ``torch.nn.Dropout``: it draws from the global generator, so a resumed run and one on another
-number of workers would see other masks. Here the training loop hands each dropout layer the
+Why not ``torch.nn.Dropout``: it draws from the global generator, so a resumed run and one on
+another number of workers would see other masks. Here the training loop hands each dropout layer the
 generator and the rows that this worker holds of the global batch; every worker draws the same mask
 for the global batch and keeps its own rows.
 
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
 
 ALL = slice(None)
 

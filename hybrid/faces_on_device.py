@@ -13,11 +13,12 @@ Legend: N frames, B batch, R resolution, S crop, C channels (red, green, blue).
 
 from __future__ import annotations
 
-import os
 import queue
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from harness.data.frames import Rows
 
+UNKNOWN_MEMORY = 4 << 30  # bytes taken as free on hosts that do not tell
 CHUNK = 256  # faces that are reduced or copied at once
 LOCAL_MEAN, LOCAL_SCALE = 128.0, 48.0
 FLAT = 6.0  # grey levels of deviation below which a neighbourhood counts as flat
@@ -106,8 +108,8 @@ def local_contrast(face_RRC: np.ndarray) -> np.ndarray:
 
 
 def sliced(faces_NRRC: Tensor, table_4B: Tensor, out_BSSC: Tensor) -> Tensor:
-    """The parts that a table of ``Crops`` names, in host memory: one block copy a face into ``out``,
-    whose type they take."""
+    """The parts that a table of ``Crops`` names, in host memory: one block copy a face into
+    ``out``, whose type they take."""
     import cv2
 
     crop = out_BSSC.shape[1]
@@ -230,7 +232,9 @@ def colour_statistics(faces: Rows, resolution: int, num: int = 500) -> tuple[Ten
 
 
 def _loaded(faces: Rows, resolution: int, device: torch.device, local: bool) -> Tensor:
-    resident = torch.empty((len(faces), resolution, resolution, 3), dtype=torch.uint8, device=device)
+    resident = torch.empty(
+        (len(faces), resolution, resolution, 3), dtype=torch.uint8, device=device
+    )
     for start in range(0, len(faces), CHUNK):
         chunk = reduced_faces(faces, slice(start, start + CHUNK), resolution, local)
         resident[start : start + len(chunk)] = torch.from_numpy(chunk)
@@ -241,7 +245,11 @@ def _spare_memory(device: torch.device) -> int:
     """Half of what is free on the device, in bytes."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0] // 2)
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return UNKNOWN_MEMORY // 2
+    available = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
+    return int(available[1]) * 1024 // 2 if available else UNKNOWN_MEMORY // 2
 
 
 def _prefetched(
@@ -254,7 +262,8 @@ def _prefetched(
     def put(item: tuple[Tensor, Crops] | BaseException | None) -> None:
         while not stopped.is_set():
             try:
-                return ready.put(item, timeout=0.1)
+                ready.put(item, timeout=0.1)
+                break
             except queue.Full:
                 continue
 

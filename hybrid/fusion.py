@@ -1,7 +1,7 @@
 """Fusion of the spatial and the temporal stream (section 3.3): two fully connected layers a frame.
 
-"The fusion network merges the stacked L2-normalized scores in the first fully connected layer", with
-parameters shared over time. ``mode`` holds the readings (A-5.9):
+"The fusion network merges the stacked L2-normalized scores in the first fully connected layer",
+with parameters shared over time. ``mode`` holds the readings (A-5.9):
 
     score_fc2   [cnn / |cnn| ; lstm / |lstm|] -> FC -> ReLU -> FC
     siamese     the same FC -> ReLU on each normalised score, added -> FC
@@ -43,23 +43,19 @@ class Fusion(nn.Module):
     def forward(self, inputs_NI: Tensor) -> Tensor:
         """Logits (N, L)."""
         if self.second is None:
-            logits: Tensor = self.first(inputs_NI)
-            return logits
+            return torch.as_tensor(self.first(inputs_NI))
         if self.options.mode == "siamese":
             cnn, lstm = inputs_NI.split(self.num_aus, dim=1)
             hidden = functional.relu(self.first(cnn)) + functional.relu(self.first(lstm))
         else:
             hidden = functional.relu(self.first(inputs_NI))
-        logits = self.second(hidden)
-        return logits
+        return torch.as_tensor(self.second(hidden))
 
 
 def fusion_inputs(streams: Streams, options: FusionOptions) -> Tensor:
     """float32 (N, I): what the network reads of both streams."""
     if options.mode == "feature":
-        return torch.cat(
-            [torch.from_numpy(streams.fc7_ND), torch.from_numpy(streams.hidden_NH)], 1
-        )
+        return torch.cat([torch.from_numpy(streams.fc7_ND), torch.from_numpy(streams.hidden_NH)], 1)
     cnn = torch.from_numpy(streams.logits_NL)
     if options.score == "prob":
         cnn = torch.sigmoid(cnn)

@@ -1,8 +1,8 @@
 """Training of the fusion (section 3.3), with both streams frozen.
 
 The streams are over-confident on the subjects that they were trained on, so the fusion learns from
-the validation subjects (A-5.11), less a part of them that decides which epoch is kept. The untrained
-network, which adds both streams, is one of the candidates.
+the validation subjects (A-5.11), less a part of them that decides which epoch is kept. The
+untrained network, which adds both streams, is one of the candidates.
 
 What always holds: the streams' weights do not change; same seed, same fusion.
 

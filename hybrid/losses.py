@@ -90,7 +90,8 @@ def count_labelled_frames(labels_NL: Tensor) -> Tensor:
 
 
 def max_margin(scores: Tensor, labels: Tensor, margin: float = 0.5, gate: Gate = "k") -> Tensor:
-    """The paper's loss for the LSTMs (section 3.2), averaged over the frames that have a known label.
+    """The paper's loss for the LSTMs (section 3.2), averaged over the frames that have a known
+    label.
 
     Args:
         scores: float (..., L) in [-1, 1], after the tanh.

@@ -31,8 +31,8 @@ ROWS_AT_ONCE = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class Streams:
-    """What both networks say of the same frames, float32: the CNN's logits (N, L) and normalised fc7
-    (N, D), the LSTMs' scores (N, L) and last hidden states (N, H)."""
+    """What both networks say of the same frames, float32: the CNN's logits (N, L) and normalised
+    fc7 (N, D), the LSTMs' scores (N, L) and last hidden states (N, H)."""
 
     logits_NL: np.ndarray
     fc7_ND: np.ndarray
@@ -66,9 +66,7 @@ class LstmModel:
         logits_NL, fc7_ND = self.cnn.evaluate(frames)
         features = project(torch.from_numpy(fc7_ND), self.pca, self.options, self.cnn.device)
         scores_NL, hidden_NH = run_through(self.stack, features, frames.sequences)
-        return Streams(
-            logits_NL=logits_NL, fc7_ND=fc7_ND, scores_NL=scores_NL, hidden_NH=hidden_NH
-        )
+        return Streams(logits_NL=logits_NL, fc7_ND=fc7_ND, scores_NL=scores_NL, hidden_NH=hidden_NH)
 
     def save(self, folder: Path) -> None:
         """Writes the LSTMs, and the CNN into a folder below."""
@@ -106,9 +104,7 @@ class LstmModel:
         return cls(cnn, pca, stack, options, about=header["about"])
 
 
-def project(
-    fc7_ND: Tensor, pca: Pca, options: SequenceOptions, device: torch.device
-) -> Tensor:
+def project(fc7_ND: Tensor, pca: Pca, options: SequenceOptions, device: torch.device) -> Tensor:
     """float32 (N, K) input of the LSTMs, on the device."""
     pca = pca.on(device)
     divisor = pca.spread if options.scale == "unit" else 1.0

@@ -34,12 +34,12 @@ class LstmStack(nn.Module):
     def __init__(self, options: SequenceOptions, num_features: int, num_aus: int) -> None:
         super().__init__()
         if options.head == "last_h" and num_aus > options.hidden:
-            raise UserError(f"head 'last_h' needs hidden of {num_aus} at least, not {options.hidden}")
+            raise UserError(
+                f"head 'last_h' needs hidden of {num_aus} at least, not {options.hidden}"
+            )
         self.options, self.num_aus = options, num_aus
         self.width = width = options.hidden * (2 if options.bidirectional else 1)
-        self.dropouts = nn.ModuleList(
-            Dropout(options.dropout) for _ in range(options.layers + 1)
-        )
+        self.dropouts = nn.ModuleList(Dropout(options.dropout) for _ in range(options.layers + 1))
         self.layers = nn.ModuleList(
             nn.LSTM(
                 num_features if i == 0 else width,
@@ -63,9 +63,7 @@ class LstmStack(nn.Module):
             first, states = self._run(features_MD, head, None, slice(0, num_head))
             if len(tail.order_M):
                 running = int(tail.batch_sizes_T[0])
-                held = [
-                    (h[:, :running].detach(), c[:, :running].detach()) for h, c in states
-                ]
+                held = [(h[:, :running].detach(), c[:, :running].detach()) for h, c in states]
                 rest, _ = self._run(features_MD, tail, held, slice(num_head, None))
                 hidden_MH = torch.cat([first.detach(), rest])
             else:
@@ -84,15 +82,15 @@ class LstmStack(nn.Module):
         ended: States = []
         x_MD = self.dropouts[0](x_MD[part], part)
         for i, layer in enumerate(self.layers):
-            packed, state = layer(PackedSequence(x_MD, sizes), None if states is None else states[i])
+            packed, state = layer(
+                PackedSequence(x_MD, sizes), None if states is None else states[i]
+            )
             ended.append(state)
             x_MD = self.dropouts[i + 1](packed.data, part)
         return x_MD, ended
 
 
-def build_stack(
-    options: SequenceOptions, num_features: int, num_aus: int, seed: int
-) -> LstmStack:
+def build_stack(options: SequenceOptions, num_features: int, num_aus: int, seed: int) -> LstmStack:
     """The stack with its first weights. Leaves torch's global generator as it found it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "weights"))

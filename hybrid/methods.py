@@ -6,8 +6,9 @@
     Lstm           the LSTMs' scores                 rests on LstmStack
     Hybrid         trains the fusion of both         rests on Cnn and LstmStack (section 3.3)
 
-The trained parts are stages so that each is trained once a split, whoever asks for it. A method with
-threshold ``val_f1`` takes per-AU thresholds, chosen on the validation subjects, off its scores.
+The trained parts are stages so that each is trained once a split, whoever asks for it. A method
+with threshold ``val_f1`` takes per-AU thresholds, chosen on the validation subjects, off its
+scores.
 
 What always holds: importing this module imports no torch.
 """

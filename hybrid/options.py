@@ -86,8 +86,8 @@ class CnnOptions(Options):
     Attributes:
         size: preset, see the module.
         geometry: strides and padding of the convolutions, which Fig. 2(b) does not print (A-5.1).
-        norm: after pool1 ``lrn`` (as AlexNet), ``none``; ``bn`` a batch norm after every convolution
-            (A-5.2).
+        norm: after pool1 ``lrn`` (as AlexNet), ``none``; ``bn`` a batch norm after every
+            convolution (A-5.2).
         init: ``caffe`` (Gaussian, biases 0 and 1, as AlexNet's) or ``he``.
         widths: channels of conv1 to conv5.
         fc: size of fc6 and fc7, the representation.
@@ -111,8 +111,8 @@ class CnnOptions(Options):
             ``step_every`` iterations; ``cosine`` falls to 0 at the last; ``constant``.
         evaluate_every: iterations between evaluations on the validation subjects; each is also a
             checkpoint.
-        keep: ``best`` keeps the weights with the best mean F1 of all evaluations, ``last`` the last,
-            for where one or two validation subjects cannot tell good from lucky.
+        keep: ``best`` keeps the weights with the best mean F1 of all evaluations, ``last`` the
+            last, for where one or two validation subjects cannot tell good from lucky.
         prior_correction: subtract from each logit the log-odds by which the sampler raised its AU,
             as measured over one epoch of batches.
         precision: ``auto`` is bfloat16 autocast on CUDA and float32 elsewhere.
@@ -324,15 +324,15 @@ class FusionOptions(Options):
 
     Attributes:
         size: preset, see the module.
-        mode: A-5.9. ``score_fc2`` stacks both L2-normalised scores under two fully connected layers;
-            ``siamese`` puts the same first layer on each; ``feature`` fuses normalised fc7 with the
-            LSTM's state; ``linear`` is one layer on the stacked scores.
+        mode: A-5.9. ``score_fc2`` stacks both L2-normalised scores under two fully connected
+            layers; ``siamese`` puts the same first layer on each; ``feature`` fuses normalised
+            fc7 with the LSTM's state; ``linear`` is one layer on the stacked scores.
         score: whether the CNN's score is its ``logit`` or its ``prob`` (A-5.10).
         data: what the fusion learns from (A-5.11): ``val`` the validation subjects, ``train`` the
             training subjects.
         hidden: units of the first layer.
-        init: ``sum`` starts as the sum of both normalised scores, ``random`` as torch does, which is
-            the default of mode ``feature``.
+        init: ``sum`` starts as the sum of both normalised scores, ``random`` as torch does, which
+            is the default of mode ``feature``.
         loss: ``ce`` Eq. 1, or ``hinge`` the LSTM's loss.
         lr, momentum, weight_decay, batch, epochs: stochastic gradient descent.
         holdout: share of the frames, whole subjects where there are several and stretches of

@@ -1,8 +1,8 @@
-"""Where a training stands: step, best weights, rate drops; watched for NaN; kept and taken up again.
+"""Where a training stands: step, best weights, rate drops. Kept, taken up again, watched for NaN.
 
-What always holds: a checkpoint is written only after every loss up to it was found finite; taking it
-up gives optimiser, sampler, step and best weights as they were, and since all draws are functions of
-the step (``hybrid.draws``), training goes on as if it had never stopped.
+What always holds: a checkpoint is written only after every loss up to it was found finite; taking
+it up gives optimiser, sampler, step and best weights as they were, and since all draws are
+functions of the step (``hybrid.draws``), training goes on as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def save_training(
 def take_up(
     folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, Any]]:
-    """Puts the state of a checkpoint into ``network`` and ``optimiser``; gives (progress, extra)."""
+    """Puts the state of a checkpoint into ``network`` and ``optimiser``; gives (progress,
+    extra)."""
     state = load_tensors(folder / "training.pt")
     fit_into(network, state["network"], folder)
     optimiser.load_state_dict(state["optimiser"])

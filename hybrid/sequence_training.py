@@ -193,7 +193,7 @@ class _SequenceTraining:
     def _labelled_past_burn_in(self, starts: np.ndarray, lengths: np.ndarray) -> float:
         """Frames of the whole mini-batch that carry a loss, at least 1."""
         rows = pack(starts + self.options.burn_in, np.maximum(lengths - self.options.burn_in, 0))
-        return float(max(np.count_nonzero((self.labels_NL[rows.order_M] != 0).any(1)), 1))
+        return max(float((self.labels_NL[rows.order_M] != 0).any(1).sum()), 1.0)
 
     def _rate(self, step: int) -> float:
         options = self.options
@@ -201,7 +201,8 @@ class _SequenceTraining:
             return options.lr
         updates_in_epoch = -(-self.windows.num_frames // (options.windows * options.window))
         epoch = step // updates_in_epoch
-        return float(options.lr * options.decay ** max(epoch + 1 - CONSTANT_EPOCHS, 0))
+        past = max(epoch + 1 - CONSTANT_EPOCHS, 0)
+        return options.lr * float(options.decay**past)
 
     def _evaluate(self, progress: Progress) -> dict[str, float]:
         """Scores the validation subjects; keeps the best weights, and stops when none come."""

@@ -1,4 +1,4 @@
-"""A trained model whose decision thresholds were chosen on validation subjects (A-5.12, ``val_f1``).
+"""A trained model whose decision thresholds were chosen on validation subjects (A-5.12).
 
 What always holds: a score above 0 still means present, because each AU's threshold is taken off its
 scores; the ranking of frames, and so ROC-AUC, is that of the model underneath.
@@ -55,7 +55,7 @@ class WithThresholds:
 
 
 def with_thresholds(model: Any, validation: FrameSet, threshold: str) -> Any:
-    """``model`` as it is for ``fixed``; for ``val_f1`` with the best thresholds on ``validation``."""
+    """``model`` as it is for ``fixed``; for ``val_f1`` with the best ones of ``validation``."""
     if threshold == "fixed":
         return model
     if not len(validation):

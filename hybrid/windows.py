@@ -1,11 +1,11 @@
 """Which sub-sequences the LSTMs train on (section 4.2): 1,300 frames each, active ones only.
 
-BP4D's sequences are shorter than 1,300 frames, so a window has to run through several of a subject's
-(A-5.6). Windows in which fewer than ``min_active`` AUs are present a frame are never drawn, or the
-network would learn to say no.
+BP4D's sequences are shorter than 1,300 frames, so a window has to run through several of a
+subject's (A-5.6). Windows in which fewer than ``min_active`` AUs are present a frame are never
+drawn, or the network would learn to say no.
 
-What always holds: a window is one run of rows of one subject; with ``pad`` of one sequence; the rate
-of present AUs counts frames with a known label only and costs O(1) a window.
+What always holds: a window is one run of rows of one subject; with ``pad`` of one sequence; the
+rate of present AUs counts frames with a known label only and costs O(1) a window.
 
 Legend: N rows, W windows that may be drawn, S segments of some windows.
 """
@@ -46,7 +46,8 @@ class Windows:
         return generator.integers(0, len(self.starts_W), num)
 
     def segments(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(starts, lengths) of the stretches between resets in the given windows, in their order."""
+        """(starts, lengths) of the stretches between resets in the given windows, in their
+        order."""
         starts, lengths = [], []
         for window in windows:
             first, length = int(self.starts_W[window]), int(self.lengths_W[window])
@@ -77,7 +78,10 @@ def admissible_windows(train: FrameSet, options: SequenceOptions) -> Windows:
         chosen_W[np.argsort(-rate_W, kind="stable")[:num]] = True
         log.warning(
             "no window of %s has %.2f active AUs a frame; training on the %d most active (%.2f)",
-            train.dataset, options.min_active, num, float(rate_W[chosen_W].mean()),
+            train.dataset,
+            options.min_active,
+            num,
+            float(rate_W[chosen_W].mean()),
         )
     borders_N = np.zeros(len(train), bool)
     if options.short == "concat_subject":
@@ -99,9 +103,7 @@ def _active_rate(labels_NL: np.ndarray, starts_W: np.ndarray, lengths_W: np.ndar
     return (present[stops_W] - present[starts_W]) / np.maximum(count_W, 1)
 
 
-def _check_lengths(
-    train: FrameSet, starts: np.ndarray, lengths: np.ndarray, burn_in: int
-) -> None:
+def _check_lengths(train: FrameSet, starts: np.ndarray, lengths: np.ndarray, burn_in: int) -> None:
     short = np.flatnonzero(lengths <= burn_in)
     if len(short):
         name = train.sequences[starts[short[0]]]

@@ -24,6 +24,12 @@ def device_of(context: Context) -> torch.device:
     return torch.device(context.device)
 
 
+def placed(network: nn.Module, device: torch.device) -> nn.Module:
+    """``network`` on the device, its convolutions' weights channels last."""
+    moved: nn.Module = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
+
+
 def shared_between_workers(network: nn.Module, context: Context) -> Callable[..., Any]:
     """``network`` itself, or wrapped so that ``backward`` averages gradients over all workers.
 

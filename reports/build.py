@@ -139,7 +139,7 @@ def _json(
             }
             for view in evaluation.cells
         ],
-        "problems": run.problems,
+        "problems": dict(sorted(run.problems.items())),
         "oddities": list(evaluation.oddities),
         "provenance": dict(provenance(evaluation)),
         "tables": [table.to_json() for table in tables],

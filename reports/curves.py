@@ -58,15 +58,18 @@ def _curve(labels_N: np.ndarray, scores_N: np.ndarray) -> PrecisionRecall:
     present, scores = labels_N[known] > 0, scores_N[known]
     if not present.any():
         return PrecisionRecall(recall=np.zeros(0), precision=np.zeros(0), at_zero=None)
-    order = np.argsort(scores, kind="stable")[::-1]
-    ranked, found = scores[order], np.cumsum(present[order])
-    last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])
-    recall, precision = found[last] / found[-1], found[last] / (last + 1)
-    kept = np.unique(np.searchsorted(recall, np.linspace(0, 1, NUM_POINTS)).clip(0, len(last) - 1))
-    decided = int((scores > 0).sum())
-    hits = int(present[scores > 0].sum())
-    at_zero = (hits / int(found[-1]), hits / decided) if decided else None
-    return PrecisionRecall(recall=recall[kept], precision=precision[kept], at_zero=at_zero)
+    # Sorted apart, so that a threshold's counts are two look-ups: far faster than one ordering.
+    hits, misses = np.sort(scores[present]), np.sort(scores[~present])
+    ranks = np.ceil(np.linspace(0, 1, NUM_POINTS) * len(hits)).astype(np.int64).clip(1)
+    thresholds = np.unique(hits[len(hits) - ranks])[::-1]
+    found = len(hits) - np.searchsorted(hits, thresholds, side="left")
+    wrong = len(misses) - np.searchsorted(misses, thresholds, side="left")
+    hits_above = int(len(hits) - np.searchsorted(hits, 0, side="right"))
+    decided = hits_above + int(len(misses) - np.searchsorted(misses, 0, side="right"))
+    at_zero = (hits_above / len(hits), hits_above / decided) if decided else None
+    return PrecisionRecall(
+        recall=found / len(hits), precision=found / (found + wrong), at_zero=at_zero
+    )
 
 
 def reliability(labels_NL: np.ndarray, scores_NL: np.ndarray) -> tuple[Reliability, ...]:

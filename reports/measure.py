@@ -9,18 +9,27 @@ Legend: N frames, L action units, U subjects, F folds, T the 101 overlap thresho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.errors import UserError
-from harness.metrics import ScoredFrames, event_f1, find_metric, frame_f1
+from harness.metrics import ScoredFrames, average_precision, event_f1, frame_f1, roc_auc
 from harness.metrics.confusion import Confusion, confusion_by_unit
 from harness.metrics.footnote import frame_set_hash
+from harness.metrics.frame_measures import (
+    balanced_accuracy_of,
+    cohen_kappa_of,
+    f1_of,
+    precision_of,
+    recall_of,
+    s_score_of,
+    skew_normalised_f1_of,
+)
 from harness.metrics.id_codes import id_codes_and_names
-from harness.metrics.pooling import pool
 from harness.metrics.ranking import OrderedPairs, pairs_in_order
 from harness.metrics.thresholds import best_f1_thresholds
 from harness.metrics.undefined import mean_of_defined
@@ -32,16 +41,17 @@ from reports.run_view import DAMAGE, RunView
 if TYPE_CHECKING:
     import pandas as pd
 
-# Beside frame F1 and ROC AUC, whose intervals need counts per subject.
-MORE_METRICS = (
-    "precision",
-    "recall",
-    "average_precision",
-    "skew_normalised_f1",
-    "balanced_accuracy",
-    "cohen_kappa",
-    "s_score",
-)
+THREADS = 2
+
+# Beside frame F1: all of them follow from the same four counts.
+FROM_COUNTS: Mapping[str, Callable[[Confusion], np.ndarray]] = {
+    "precision": precision_of,
+    "recall": recall_of,
+    "skew_normalised_f1": skew_normalised_f1_of,
+    "balanced_accuracy": balanced_accuracy_of,
+    "cohen_kappa": cohen_kappa_of,
+    "s_score": s_score_of,
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,8 +59,8 @@ class Details:
     """What only the full report asks for.
 
     Attributes:
-        values: metric name to (L,), pooled; beside those of ``MORE_METRICS`` event_f1_area,
-            event_f1_at_half.
+        values: metric name to (L,), pooled: those of ``FROM_COUNTS``, average_precision,
+            event_f1_area and event_f1_at_half.
         fold_f1: (F,) mean F1 over AUs of each fold, seeds averaged; ``folds`` their names.
         subject_f1: mean over subjects of the subject's mean F1; ``subject_sd`` their SD.
         validation_f1_L, oracle_f1_L: F1 under these threshold policies.
@@ -131,12 +141,17 @@ def measure_setting(
     run: RunView, setting: str, *, details: bool
 ) -> tuple[list[Measured], list[str]]:
     """Every method of a setting that has scores, in plan order, and a line for each oddity met."""
-    measured: list[Measured] = []
-    for method in run.plan.methods:
-        cells = [c for c in run.plan.cells if c.setting == setting and c.method == method]
-        found = measure_method(run, cells, details=details) if cells else None
-        if found is not None:
-            measured.append(found)
+    cells: dict[str, list[Cell]] = {}
+    for cell in run.plan.cells:
+        if cell.setting == setting:
+            cells.setdefault(cell.method, []).append(cell)
+    # Sorting and reading leave Python's lock, so two threads are worth nearly two cores.
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = threads.map(
+            lambda method: measure_method(run, cells[method], details=details),
+            [method for method in run.plan.methods if method in cells],
+        )
+        measured = [one for one in found if one is not None]
     return measured, _odd_frame_sets(measured)
 
 
@@ -212,13 +227,14 @@ def _measure_seed(folds: list[_Fold], *, details: bool) -> Measured:
         test = test.with_thresholds(np.zeros(()), "fixed")
     units_N, subjects = id_codes_and_names(test.subjects)
     confusion = confusion_by_unit(test.labels, test.scores, units_N, len(subjects))
+    total = _sum(confusion)
     if details:
         pairs = pairs_in_order(test.labels, test.scores, units_N, len(subjects))
         auc_L = pairs.roc_auc(np.ones((1, len(subjects))))[0]
-        more = _details(folds, test, pairs)
+        more = _details(folds, test, pairs, confusion)
     else:
-        auc_L, more = find_metric("roc_auc")(test), None
-    present_L = (confusion.tp + confusion.fn).sum(axis=0)
+        auc_L, more = roc_auc(test.labels, test.scores), None
+    present_L = total.tp + total.fn
     return Measured(
         setting="",
         method="",
@@ -229,22 +245,35 @@ def _measure_seed(folds: list[_Fold], *, details: bool) -> Measured:
         num_frames=len(test),
         frame_set=frame_set_hash(test),
         subjects=subjects,
-        f1_L=find_metric("frame_f1")(test),
+        f1_L=f1_of(total),
         auc_L=auc_L,
         confusion=(confusion,),
         present_L=present_L,
-        known_L=present_L + (confusion.fp + confusion.tn).sum(axis=0),
+        known_L=present_L + total.fp + total.tn,
         details=more,
     )
 
 
-def _details(folds: list[_Fold], test: ScoredFrames, pairs: OrderedPairs) -> Details:
+def _sum(counts: Confusion) -> Confusion:
+    """Counts (L,) of all subjects together."""
+    tp, fp, fn, tn = (part.sum(axis=0) for part in (counts.tp, counts.fp, counts.fn, counts.tn))
+    return Confusion(tp=tp, fp=fp, fn=fn, tn=tn)
+
+
+def _details(
+    folds: list[_Fold], test: ScoredFrames, pairs: OrderedPairs, confusion: Confusion
+) -> Details:
     events = event_f1(test.labels, test.scores, test.sequences, numbers=test.numbers)
-    by_subject = pool(test, "frame_f1", pooling="subject_mean")
+    by_subject_U = mean_of_defined(f1_of(confusion), axis=1)
+    by_subject_U = by_subject_U[np.isfinite(by_subject_U)]
+    total = _sum(confusion)
+    none_L = np.zeros_like(total.tp)
+    always = Confusion(tp=total.tp + total.fn, fp=total.fp + total.tn, fn=none_L, tn=none_L)
     have_validation = all(fold.validation is not None for fold in folds)
     return Details(
         values={
-            **{name: find_metric(name)(test) for name in MORE_METRICS},
+            **{name: measure(total) for name, measure in FROM_COUNTS.items()},
+            "average_precision": average_precision(test.labels, test.scores),
             "event_f1_area": events.area,
             "event_f1_at_half": events.at_half,
         },
@@ -252,13 +281,13 @@ def _details(folds: list[_Fold], test: ScoredFrames, pairs: OrderedPairs) -> Det
         fold_f1=np.array(
             [mean_of_defined(frame_f1(f.test.labels, f.test.scores), axis=0) for f in folds]
         ),
-        subject_f1=by_subject.mean,
-        subject_sd=by_subject.mean_sd,
+        subject_f1=float(by_subject_U.mean()) if len(by_subject_U) else float("nan"),
+        subject_sd=float(by_subject_U.std(ddof=1)) if len(by_subject_U) > 1 else float("nan"),
         validation_f1_L=(
             _under_policy(folds, test, lambda fold: fold.validation) if have_validation else None
         ),
         oracle_f1_L=_under_policy(folds, test, lambda fold: fold.test),
-        always_f1_L=frame_f1(test.labels, np.ones_like(test.scores)),
+        always_f1_L=f1_of(always),
         event_curve_LT=events.curve,
         pairs=(pairs,),
         precision_recall=precision_recall(test.labels, test.scores),

@@ -56,9 +56,9 @@ class RunView:
 
     def mark_damaged(self, key: str, error: BaseException) -> None:
         """Remembers that a finished job cannot be read, and why."""
-        self.states[key] = "damaged"
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         self.problems[key] = self.without_place(one_line(reason))
+        self.states[key] = "damaged"
 
     def without_place(self, text: str) -> str:
         """A message with paths from the run folder on, so that a copied run reads the same."""

@@ -241,7 +241,10 @@ class PreparedDataset:
     def __post_init__(self) -> None:
         file = self.folder / "dataset.json"
         if not file.is_file():
-            raise UserError(f"{self.folder} is not a prepared dataset: it has no dataset.json")
+            why = "it has no dataset.json" if self.folder.exists() else "there is no such folder"
+            raise UserError(
+                f"{self.folder} is not a prepared dataset: {why} (`aubench prepare` makes one)"
+            )
         if self.description.get("schema_version") != SCHEMA_VERSION:
             raise UserError(
                 f"{file} has schema version {self.description.get('schema_version')}, this aubench "

@@ -212,8 +212,8 @@ def _check_rate(ids: np.ndarray, place_of_frame: np.ndarray, place_M: np.ndarray
         cases = [f"{ids[i]}: {rows[i]} rows for {frames[i]} frames" for i in odd]
         raise UserError(
             f"{len(odd)} of {len(shared)} sequences have another number of frames than the "
-            f"dataset: {first_three(cases)}; predict at the dataset's frame rate, or, if only part of each "
-            "video is coded, use --drop-extra"
+            f"dataset: {first_three(cases)}; predict at the dataset's frame rate, or, if only part "
+            "of each video is coded, use --drop-extra"
         )
 
 

@@ -43,8 +43,11 @@ class LoadedSuite:
 
 def shipped_suites() -> dict[str, Path]:
     """Suites that ship with the package, by name."""
-    folder = Path(str(resources.files("harness") / "suites"))
-    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    return {file.stem: file for file in sorted(_shipped_folder().glob("*.yaml"))}
+
+
+def _shipped_folder() -> Path:
+    return Path(str(resources.files("harness") / "suites"))
 
 
 def find_suite(suite: str) -> Path:
@@ -82,7 +85,7 @@ def load_suite(suite: str | Path) -> LoadedSuite:
     _collect_lines(node, (), lines, file)
     data = yaml.safe_load(text)
     try:
-        spec = SuiteSpec.model_validate(_anchored(data, file.parent))
+        spec = SuiteSpec.model_validate(_anchored(data, _base(file)))
     except ValidationError as error:
         raise first_error(error, file, lines, SuiteSpec) from error
     return LoadedSuite(spec, file, lines)
@@ -118,8 +121,13 @@ def _fields_at(location: tuple[int | str, ...], model: type) -> list[str]:
     return list(getattr(model, "model_fields", {}))
 
 
+def _base(file: Path) -> Path:
+    """What relative paths in a suite mean: beside the file; for one that ships, the current folder."""
+    return Path.cwd() if file.parent == _shipped_folder() else file.parent
+
+
 def _anchored(data: Any, folder: Path) -> Any:
-    """Paths in a suite file are relative to the file, and absolute from here on."""
+    """Paths in a suite file become absolute."""
     if not isinstance(data, dict):
         return data
 

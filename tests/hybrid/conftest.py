@@ -22,7 +22,7 @@ def _labels(rng, num_frames, num_aus):
     return labels
 
 
-def make_toy(subjects=4, tasks=2, frames=30, seed=0, unknown=0.05, contrast=60):
+def make_toy(subjects=4, tasks=2, frames=30, seed=0, unknown=0.05, pictures=True):
     rng = np.random.default_rng(seed)
     names, sequences, numbers, labels, faces = [], [], [], [], []
     rows, columns = np.mgrid[:200, :200]
@@ -31,12 +31,14 @@ def make_toy(subjects=4, tasks=2, frames=30, seed=0, unknown=0.05, contrast=60):
         for task in range(tasks):
             own = _labels(rng, frames, len(AUS))
             for frame in range(frames):
+                if not pictures:
+                    continue
                 face = base + rng.normal(0, 4, (200, 200, 1))
                 for au, (row, column) in enumerate(PLACES):
                     if own[frame, au] > 0:
                         blob = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 400)
                         blob += np.exp(-((rows - row) ** 2 + (columns - 200 + column) ** 2) / 400)
-                        face = face + contrast * blob[..., None]
+                        face = face + 60 * blob[..., None]
                 faces.append(np.clip(face, 0, 255).astype(np.uint8))
             names += [f"toy:S{subject}"] * frames
             sequences += [f"toy:S{subject}/T{task}"] * frames
@@ -58,7 +60,7 @@ def make_toy(subjects=4, tasks=2, frames=30, seed=0, unknown=0.05, contrast=60):
         aus=AUS,
         _table=table,
         _labels=known,
-        _faces=np.stack(faces),
+        _faces=np.stack(faces) if pictures else np.zeros((len(names), 200, 200, 3), np.uint8),
         _landmarks=np.zeros((len(names), 49, 2), np.float32),
         open_feature=lambda name: np.zeros((len(names), 1), np.float16),
     )

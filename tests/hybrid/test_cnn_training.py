@@ -63,10 +63,11 @@ def same(one, other):
 def test_it_learns_the_toy_faces(toy_parts, context):
     train, validation, test = toy_parts
     # The toy's blobs are too broad to show in local contrast.
-    options = tiny(iterations=60, evaluate_every=20, lr=0.03, pixels="unit")
+    fields = {"pixels": "unit", "keep": "best", "fc": 48, "dropout": 0.2}
+    options = tiny(iterations=90, evaluate_every=30, **fields)
     model = train_cnn(train, validation, options, context())
-    assert mean_f1(test.labels, model.scores(test.unlabelled())) > 0.8
-    assert [row["step"] for row in history(context())] == [20, 40, 60]
+    assert mean_f1(test.labels, model.scores(test.unlabelled())) > 0.65  # all present: 0.57
+    assert [row["step"] for row in history(context())] == [30, 60, 90]
 
 
 @pytest.mark.parametrize(("at", "kept"), [(1, False), (1, True), (2, False), (2, True)])

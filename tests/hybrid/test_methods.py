@@ -131,15 +131,15 @@ def test_saved_models_are_refused_in_one_line_where_they_do_not_fit(toy_parts, c
         LstmStack.load(folder)
     header = (folder / "options.json").read_text()
     (folder / "options.json").write_text(header.replace('"fc": 16', '"fc": 17'))
-    with pytest.raises(UserError, match="was made by another architecture: its 'fc6.weight'"):
+    with pytest.raises(UserError, match=r"was made by another architecture: its 'fc6.weight'"):
         Anet.load(folder)
     (folder / "options.json").write_text(header)
     (folder / "model.pt").write_bytes(b"not weights")
     with pytest.raises(UserError, match=r"model.pt cannot be read as saved weights"):
         Anet.load(folder)
-    with pytest.raises(UserError, match="trained without AU99; it knows"):
-        from hybrid.anet_model import columns_of
+    from hybrid.anet_model import columns_of
 
+    with pytest.raises(UserError, match="trained without AU99; it knows"):
         columns_of(cnn.aus, (99,))
 
 

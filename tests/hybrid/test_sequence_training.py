@@ -78,10 +78,16 @@ def same(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_it_learns_from_noisy_features(toy_parts, cnn, context):
-    train, validation, test = toy_parts
-    model = train_lstm(cnn, train, validation, tiny(updates=80, evaluate_every=20), context())
-    assert mean_f1(test.labels, model.scores(test.unlabelled())) > 0.85
+def test_it_learns_from_noisy_features(toy_maker, context):
+    everybody = toy_maker(subjects=14, tasks=2, frames=50, pictures=False)
+    cnn = LabelsAsFc7(lambda frames: everybody.labels[frames.index])
+    train, validation, test = (
+        everybody.of_subjects([f"toy:S{s}" for s in part])
+        for part in (range(10), range(10, 12), range(12, 14))
+    )
+    options = tiny(updates=100, evaluate_every=25, hidden=16, layers=1, window=50, lr=3e-3)
+    model = train_lstm(cnn, train, validation, options, context())
+    assert mean_f1(test.labels, model.scores(test.unlabelled())) > 0.8
     assert 0.9 < model.about["pca_energy"] <= 1
 
 
@@ -159,9 +165,7 @@ def test_the_rate_falls_after_the_tenth_epoch(toy_parts, cnn, context):
     assert {row["lr"] for row in history(constant)} == {1e-2}
 
 
-def test_training_stops_when_validation_stops_getting_better(
-    toy_parts, cnn, context, monkeypatch
-):
+def test_training_stops_when_validation_stops_getting_better(toy_parts, cnn, context, monkeypatch):
     train, validation, _ = toy_parts
     monkeypatch.setattr(sequence_training, "mean_f1", lambda labels, scores: 0.5)
     train_lstm(cnn, train, validation, tiny(updates=300, patience=2), context())

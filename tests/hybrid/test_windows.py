@@ -59,7 +59,9 @@ def test_where_no_window_is_active_enough_the_most_active_tenth_is_taken(toy, ca
 
 def test_a_sequence_no_longer_than_the_burn_in_is_named(toy):
     short = toy.select(np.r_[0:30, 30:38])
-    with pytest.raises(UserError, match=r"sequence 'toy:S0/T1' has 8 frames, no more than the burn"):
+    with pytest.raises(
+        UserError, match=r"sequence 'toy:S0/T1' has 8 frames, no more than the burn"
+    ):
         admissible_windows(short, _options(burn_in=10))
 
 

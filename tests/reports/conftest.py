@@ -24,9 +24,10 @@ def finished(planted, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def unfinished(planted, tmp_path_factory):
-    """A run with a failed cell and one that waits. Not to be changed."""
+    """A run with a failed cell and one that waits, of two AUs. Not to be changed."""
     return planted.make_run(
         tmp_path_factory.mktemp("unfinished") / "run",
+        aus=(6, 12),
         failed={("anet", "lab → group", "1")},
         skip={("hybrid", "group 3-fold", "2")},
     )
@@ -57,3 +58,10 @@ def report(finished, tmp_path_factory):
     from reports.build import build
 
     return build(finished, tmp_path_factory.mktemp("report") / "out")
+
+
+@pytest.fixture(scope="session")
+def unfinished_report(unfinished, tmp_path_factory):
+    from reports.build import build
+
+    return build(unfinished, tmp_path_factory.mktemp("unfinished-report") / "out")

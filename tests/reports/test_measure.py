@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
+from harness.metrics import ScoredFrames, find_metric, frame_f1
+from harness.metrics.pooling import pool, units_of
 from harness.store import RunStore
 from reports.evaluation import evaluate_run
+from reports.measure import scored_frames
 from reports.run_view import RunView
 
 
@@ -101,3 +104,19 @@ def test_a_damaged_job_is_said_and_the_rest_measured(planted, own_copy, damage):
 def test_reading_states_needs_no_scores(unfinished):
     states = [view.state for view in RunView(unfinished).cells()]
     assert (states.count("failed"), states.count("waiting")) == (1, 1)
+
+
+def test_other_measures_are_the_harness_metrics(finished, evaluation):
+    tables = stored(finished, "hybrid", "group 3-fold")
+    parts = [scored_frames(table, str(i)) for i, table in enumerate(tables)]
+    test = ScoredFrames.concatenate(parts)
+    details = evaluation.comparisons["group 3-fold"].measured["hybrid"].details
+    assert len(details.values) == 9
+    for name, values in details.values.items():
+        np.testing.assert_allclose(values, find_metric(name)(test), atol=1e-12, err_msg=name)
+    by_subject = pool(test, "frame_f1", pooling="subject_mean")
+    means = [np.nanmean(find_metric("frame_f1")(u)) for u in units_of(test, "subject_mean")]
+    assert details.subject_f1 == pytest.approx(np.mean(means))
+    assert details.subject_sd == pytest.approx(by_subject.mean_sd)
+    always = frame_f1(test.labels, np.ones_like(test.scores))
+    np.testing.assert_allclose(details.always_f1_L, always)

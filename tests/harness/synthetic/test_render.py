@@ -172,7 +172,7 @@ def test_a_linear_probe_on_landmarks_beats_chance_on_people_it_never_saw():
         model = LogisticRegression(C=0.02, class_weight="balanced", max_iter=200)
         model.fit(features[~test], labels[~test, column])
         area = roc_auc_score(labels[test, column], model.decision_function(features[test]))
-        assert area > 0.58, f"AU{au}: {area:.2f}"
+        assert area > 0.65, f"AU{au}: {area:.2f}"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,0 +1,162 @@
+"""A trained model of a run, taken out of it: what it saw, and what it must be shown.
+
+The card beside a model (``model/card.json``) remembers its method and options, its AUs, the people
+that it was trained on, and how their faces were registered. A face that is registered otherwise
+looks to the model like nothing it has learned, so a recipe that cannot be repeated is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+from harness.method import Feature, Method, Model
+from harness.prepare.registration import FACE_SIZE, Registration
+from harness.registry import load_method, suggestion
+from harness.store import RunStore
+
+if TYPE_CHECKING:
+    from harness.plan.jobs import Cell
+
+_EYE_DISTANCES = (80, 90, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """A model folder, read as far as its card.
+
+    Attributes:
+        aus: AUs of its scores, in order.
+        registration: how the faces that it sees must be registered.
+        landmarks: where the landmarks of its training faces came from; empty if unknown.
+    """
+
+    folder: Path
+    card: Mapping[str, Any]
+    aus: tuple[int, ...]
+    registration: Registration
+    landmarks: str
+
+    def load(self) -> Model:
+        """The model."""
+        return load_method(self.card["method"]).load(self.folder)
+
+    def features(self) -> dict[str, Feature]:
+        """The features that it, or a stage inside it, reads."""
+        return _features(_method(self.card["method"], self.card["options"]))
+
+    def describe(self) -> str:
+        """Method, fold and training people in one line."""
+        card = self.card
+        train, validation = len(card["train_subjects"]), len(card["validation_subjects"])
+        return (
+            f"{card['method'].partition(':')[2]}, AUs {', '.join(map(str, self.aus))}, trained on "
+            f"{card['train_dataset']} ({card['protocol']}, fold {card['fold']}: {train} subjects "
+            f"and {validation} to validate)"
+        )
+
+
+def open_model(
+    place: Path, method: str | None = None, setting: str | None = None, fold: str | None = None
+) -> TrainedModel:
+    """The model in a job folder (or its ``model/``); or one of a run, named by its cell.
+
+    Args:
+        method, setting, fold: which cell of a run; the first finished one that fits is taken.
+
+    Raises:
+        UserError: no model there, a damaged card, or a registration that cannot be repeated.
+    """
+    named = {"--method": method, "--setting": setting, "--fold": fold}
+    if (place / "plan.json").is_file():
+        place = _job_of_run(RunStore(place), method, setting, fold)
+    elif any(value is not None for value in named.values()):
+        option = next(option for option, value in named.items() if value is not None)
+        raise UserError(f"{option} chooses a cell of a run, and {place} is not a run folder")
+    folder = place / "model" if (place / "model").is_dir() else place
+    file = folder / "card.json"
+    if not file.is_file():
+        raise UserError(
+            f"{place} holds no model: give a finished job's folder (runs/NAME/jobs/KEY), or a run "
+            "folder with --method"
+        )
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+        recipe, aus = dict(card["registration"]), tuple(int(au) for au in card["aus"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} is damaged: {error!r}") from error
+    return TrainedModel(
+        folder=folder,
+        card=card,
+        aus=aus,
+        registration=_repeated(recipe, folder),
+        landmarks=str(recipe.get("landmarks", "")),
+    )
+
+
+def _job_of_run(store: RunStore, method: str | None, setting: str | None, fold: str | None) -> Path:
+    plan = store.plan()
+    if method is None:
+        raise UserError(f"{store.folder} is a run: add --method, one of {', '.join(plan.methods)}")
+    if method not in plan.methods:
+        raise UserError(f"the run has no method {method!r}{suggestion(method, plan.methods)}")
+    if setting is not None and setting not in plan.settings:
+        raise UserError(f"the run has no setting {setting!r}{suggestion(setting, plan.settings)}")
+
+    def fits(cell: Cell) -> bool:
+        return (
+            cell.method == method
+            and setting in (None, cell.setting)
+            and fold in (None, cell.fold)
+            and (store.job_folder(cell.job) / "model" / "card.json").is_file()
+        )
+
+    found = next((cell for cell in plan.cells if fits(cell)), None)
+    if found is None:
+        where = "".join(f", {k} {v}" for k, v in (("setting", setting), ("fold", fold)) if v)
+        raise UserError(f"{store.folder} holds no finished model of {method}{where}")
+    return store.job_folder(found.job)
+
+
+def _repeated(recipe: dict[str, Any], folder: Path) -> Registration:
+    """The registration that gives faces like those that a model was trained on."""
+    described = {key: value for key, value in recipe.items() if key != "landmarks"}
+    if described.get("kind") == "rendered registered":  # rendered in the reference frame itself
+        described = {
+            **Registration().describe(),
+            "eye_dist": described.get("eye_distance"),
+            "size": described.get("size", FACE_SIZE),
+        }
+    eyes = described.get("eye_dist")
+    if eyes not in _EYE_DISTANCES:
+        eyes = 90
+    ours = Registration(
+        eye_dist=int(eyes),  # type: ignore[arg-type]
+        points=described.get("points", "all"),
+        resampling=described.get("resampling", "area"),
+    )
+    can = ours.describe()
+    for key in can:
+        if described.get(key) != can[key]:
+            raise UserError(
+                f"{folder}: the model was trained on faces of another registration ({key}: "
+                f"{described.get(key, 'not recorded')}, and {can[key]} here); it would be shown "
+                "faces unlike those that it has learned"
+            )
+    return ours
+
+
+def _method(path: str, options: Mapping[str, Any]) -> Method:
+    found = load_method(path)
+    return found(found.Options.model_validate(dict(options)))
+
+
+def _features(method: Method) -> dict[str, Feature]:
+    found = {feature.name: feature for feature in method.features()}
+    for stage in method.stages().values():
+        found |= _features(_method(stage.method, stage.options))
+    return found
