@@ -28,7 +28,7 @@ def build_comparison(runs: Sequence[Path], out: Path) -> Path:
         title="Comparison of runs",
         description=", ".join(evaluations),
         status=f"{len(evaluations)} runs",
-        health="open",
+        health="good",
         methods=(),
         parts=_parts(lines, tables, figures),
         provenance=[

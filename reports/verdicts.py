@@ -44,7 +44,7 @@ def _leader(comparison: Comparison) -> str:
     interval = (
         f"95 % interval {_percent(next_best.behind_low)} to {_percent(next_best.behind_high)}"
     )
-    level = [name for name in ranked[1:] if comparison.f1[name][-1].level]
+    level = [name for name in ranked[1:] if comparison.f1[name][-1].level]  # a tie is level too
     if not level:
         return f"{number} is best, {gap} ({interval}): beyond chance"
     return f"{number} leads, {gap} ({interval}): not significantly better than {_listed(level)}"

@@ -7,7 +7,7 @@ from harness.context import LocalContext
 from harness.data.features import extract_feature
 from harness.data.prepared import PreparedDataset
 from harness.method import Needs
-from harness.plan.build import stored_name
+from harness.plan.resolve import stored_name
 from harness.registry import METHODS, load_method
 from harness.synthetic.recipe import SyntheticRecipe, make
 

@@ -169,7 +169,12 @@ def check_gpus() -> Iterator[Check]:
         mend = "install a CUDA build of torch (https://pytorch.org) that fits the driver"
         yield Check("GPU", f"one is there, torch {torch.__version__} sees none", "wrong", mend)
     else:
-        yield Check("GPU", "none: networks train on the CPU", "note", "fine for the demo only")
+        yield Check(
+            "GPU",
+            "none: networks train on the CPU",
+            "note",
+            "enough for the demo, not for the paper",
+        )
 
 
 def check_threads() -> Iterator[Check]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.predictions.clip import Clip
+    from harness.predictions.trained import TrainedModel
+    from harness.prepare.landmarks import LandmarkOptions
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +50,6 @@ def predict(options: argparse.Namespace) -> int:
     """Prepares a clip's faces, scores them, and writes what the model says."""
     import numpy as np
 
-    from harness.commands.datasets import Counting
     from harness.metrics.validate import check_scores
     from harness.predictions.clip import read_clip
     from harness.predictions.overlay import write_overlay
@@ -64,14 +67,15 @@ def predict(options: argparse.Namespace) -> int:
         openface=Path(options.openface) if options.openface else None,
         mediapipe_model=Path(options.mediapipe_model) if options.mediapipe_model else None,
     )
-    with tempfile.TemporaryDirectory(prefix="aubench-") as folder, Counting("frames") as counting:
+    _say_source(trained, landmarks)
+    with tempfile.TemporaryDirectory(prefix="aubench-") as folder:
         clip = read_clip(
             clip_path,
             Path(folder),
             landmarks,
             trained.registration,
             keep_pictures=overlay is not None,
-            progress=lambda done: counting(done, done + 1),
+            progress=_Progress(),
         )
         scores = np.empty((0, len(trained.aus)), np.float32)
         if clip.num_faces:
@@ -83,6 +87,18 @@ def predict(options: argparse.Namespace) -> int:
             write_overlay(overlay, clip, trained.aus, scores, rate)
     _say(clip, out, overlay)
     return 0
+
+
+class _Progress:
+    """Says how many frames are prepared: every 10 s."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        if time.monotonic() - self._said >= 10:
+            self._said = time.monotonic()
+            print(f"{done} frames prepared", file=sys.stderr, flush=True)
 
 
 def write_rows(file: Path, clip: Clip, aus: tuple[int, ...], scores: np.ndarray) -> None:
@@ -102,6 +118,17 @@ def write_rows(file: Path, clip: Clip, aus: tuple[int, ...], scores: np.ndarray)
             face = int(frame.row >= 0)
             writer.writerow([frame.number, frame.source, seconds, face, *cells, frame.problem])
     aside.replace(file)
+
+
+def _say_source(trained: TrainedModel, options: LandmarkOptions) -> None:
+    """Where landmarks come from, and that training had them from elsewhere, if so."""
+    source = options.landmarks
+    if source == "auto":
+        source = (
+            "openface" if options.openface else "mediapipe" if options.mediapipe_model else "haar"
+        )
+    other = trained.landmarks and trained.landmarks != source
+    print(f"landmarks: {source}" + (f" (training had {trained.landmarks}'s)" if other else ""))
 
 
 def _say(clip: Clip, out: Path, overlay: Path | None) -> None:

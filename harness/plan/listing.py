@@ -59,7 +59,7 @@ def print_plan(plan: Plan, states: Mapping[str, State]) -> None:
 def print_splits(suite: LoadedSuite, plan: Plan, folder: Path | None = None) -> None:
     """Every fold's parts with subjects, frames and base rates; also into ``folder``, where the list
     files can be used again as ``protocol: list``."""
-    from harness.plan.build import open_source
+    from harness.plan.resolve import open_source
     from harness.protocol import describe_splits, write_list
 
     datasets: dict[str, tuple[str, str]] = {}

@@ -11,10 +11,11 @@ import numpy as np
 from harness.metrics.events import THETAS
 from harness.metrics.undefined import mean_of_defined
 from reports.compare import Comparison
+from reports.details import Details
 from reports.evaluation import Evaluation
 from reports.figure import INK, Figure, colour_of, dash_of, to_svg
 from reports.figures.panels import method_legend, panel_grid
-from reports.measure import Details, Measured
+from reports.measure import Measured
 from reports.table import slug
 
 FAINT: Any = {"color": INK, "alpha": 0.4, "linewidth": 0.8, "linestyle": ":"}

@@ -7,9 +7,10 @@ import numpy as np
 
 from harness.metrics.undefined import mean_of_defined
 from reports.compare import Comparison
+from reports.details import Details
 from reports.evaluation import Evaluation
 from reports.facts import facts_of, partial_notes
-from reports.measure import Details, Measured
+from reports.measure import Measured
 from reports.table import Column, Entry, Row, Table, count, number, percent, slug, text
 from reports.tables.overview import standing_entry
 

@@ -55,7 +55,7 @@ def standing_entry(standing: Standing, complete: bool = True, note: str = "") ->
         low=standing.low,
         high=standing.high,
         mark=standing.mark,
-        level=standing.level,
+        level=standing.level and standing.mark != "best",
         state="" if complete else "partial",
         note=note,
     )

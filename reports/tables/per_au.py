@@ -11,6 +11,7 @@ from reports.table import DASH, Column, Entry, Row, Table, count, percent, slug,
 from reports.tables.gaps import gap, tally
 from reports.tables.overview import standing_entry
 
+FEW_SUBJECTS = 6
 TITLES = {"f1": "Frame F1 per AU", "auc": "ROC AUC per AU"}
 
 
@@ -85,6 +86,8 @@ def _notes(comparison: Comparison, metric: str, with_always: bool) -> tuple[str,
     notes = list(partial_notes(comparison))
     if comparison.too_few:
         notes.append("Too few subjects for intervals.")
+    elif any(len(m.subjects) < FEW_SUBJECTS for m in comparison.measured.values()):
+        notes.append(f"Intervals from fewer than {FEW_SUBJECTS} subjects say little.")
     if with_always:
         notes.append("always: F1 of deciding present for every frame; not ranked.")
     if metric == "auc":

@@ -66,7 +66,7 @@ def test_it_learns_the_toy_faces(toy_parts, context):
     fields = {"pixels": "unit", "keep": "best", "fc": 48, "dropout": 0.2}
     options = tiny(iterations=90, evaluate_every=30, **fields)
     model = train_cnn(train, validation, options, context())
-    assert mean_f1(test.labels, model.scores(test.unlabelled())) > 0.65  # all present: 0.57
+    assert mean_f1(test.labels, model.scores(test.unlabelled())) > 0.65  # all present: 0.58
     assert [row["step"] for row in history(context())] == [30, 60, 90]
 
 

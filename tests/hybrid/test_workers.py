@@ -31,7 +31,7 @@ cnn = None
 for norm, ce_norm, sampler in (("bn", "L", "random"), ("lrn", "valid", "momu")):
     options = CnnOptions(
         size="small", resolution=40, crop=36, widths=(6, 6, 6, 6, 6), fc=12, batch=17,
-        iterations=8, evaluate_every=1, norm=norm, ce_norm=ce_norm, sampler=sampler,
+        iterations=5, evaluate_every=1, norm=norm, ce_norm=ce_norm, sampler=sampler,
     )
     context = LocalContext(
         folder / f"cnn-{{norm}}", rank=rank, world_size=world, seed=4
@@ -42,7 +42,7 @@ for norm, ce_norm, sampler in (("bn", "L", "random"), ("lrn", "valid", "momu")):
 context = LocalContext(folder / "lstm", rank=rank, world_size=world, seed=4)
 options = SequenceOptions(
     pca=6, scale="unit", hidden=8, layers=2, window=20, windows=5, burn_in=3, min_active=0.0,
-    updates=8, evaluate_every=1,
+    updates=5, evaluate_every=1,
 )
 train_lstm(cnn, train, validation, options, context)
 if world > 1:
@@ -75,8 +75,8 @@ def _run(world, folder):
 def test_one_and_two_workers_give_the_same_loss_curves(tmp_path):
     one, two = _run(1, tmp_path / "one"), _run(2, tmp_path / "two")
     for job, rows in one.items():
-        assert len(rows) == len(two[job]) == 8
+        assert len(rows) == len(two[job]) == 5
         for key in ("loss", "validation_loss", "validation_mean_f1"):
             expected = [row[key] for row in rows]
             assert [row[key] for row in two[job]] == pytest.approx(expected, abs=1e-4), (job, key)
-        assert len({row["loss"] for row in rows}) == 8
+        assert len({row["loss"] for row in rows}) == 5

@@ -12,7 +12,7 @@ from harness.statistics.bootstrap import bootstrap_difference
 from harness.store import RunStore
 from reports.between_runs import changes, circumstances, read_runs
 from reports.build_comparison import build_comparison
-from reports.measure import scored_frames
+from reports.folds import scored_frames
 
 SETTINGS = (("lab", "lab"), ("group", "group"))
 

@@ -7,8 +7,10 @@ from harness.metrics import ScoredFrames
 from harness.statistics.bootstrap import bootstrap, bootstrap_difference
 from harness.store import RunStore
 from reports.compare import compare
-from reports.measure import measure_setting, scored_frames
+from reports.folds import scored_frames
+from reports.measure import measure_setting
 from reports.run_view import RunView
+from reports.verdicts import verdict
 
 SETTING = "lab 3-fold"
 
@@ -68,8 +70,9 @@ def test_equal_scores_share_the_mark(planted, tmp_path):
     quality = {"a": 1.3, "b": 1.3, "c": 0.2}
     run = planted.make_run(tmp_path / "run", plan=plan, quality=quality)
     measured, _ = measure_setting(RunView(run), SETTING, details=False)
-    f1 = compare(SETTING, measured).f1
-    assert [f1[m][-1].mark for m in "abc"] == ["best", "best", "second"]
+    comparison = compare(SETTING, measured)
+    assert [comparison.f1[m][-1].mark for m in "abc"] == ["best", "best", "second"]
+    assert verdict(comparison).endswith("level with b")
 
 
 def test_an_unfinished_method_is_not_ranked(unfinished):

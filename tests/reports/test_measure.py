@@ -8,7 +8,7 @@ from harness.metrics import ScoredFrames, find_metric, frame_f1
 from harness.metrics.pooling import pool, units_of
 from harness.store import RunStore
 from reports.evaluation import evaluate_run
-from reports.measure import scored_frames
+from reports.folds import scored_frames
 from reports.run_view import RunView
 
 
