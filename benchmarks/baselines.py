@@ -111,7 +111,8 @@ def time_face_hog() -> None:
 
     theirs = 20 / seconds(loop, 3)
     print(
-        f"whole-face HOG: {ours:.0f} frames per CPU second, skimage {theirs:.0f}: {ours / theirs:.1f} times",
+        f"whole-face HOG: {ours:.0f} frames per CPU second, skimage {theirs:.0f}: "
+        f"{ours / theirs:.1f} times",
         flush=True,
     )
 

@@ -62,13 +62,18 @@ def fusion_inputs(streams: Streams, options: FusionOptions) -> Tensor:
     return torch.cat([_unit(cnn), _unit(torch.from_numpy(streams.scores_NL))], 1)
 
 
-def build_fusion(options: FusionOptions, num_inputs: int, num_aus: int, seed: int) -> Fusion:
-    """The network with its first weights. Leaves torch's global generator as it found it."""
+def build_fusion(
+    options: FusionOptions, num_inputs: int, num_aus: int, seed: int, cnn_share: float = 0.5
+) -> Fusion:
+    """The network with its first weights. Leaves torch's global generator as it found it.
+
+    ``cnn_share`` is the CNN's weight in the sum that it starts as; the LSTMs have the rest.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "fusion"))
         fusion = Fusion(options, num_inputs, num_aus)
-        if options.init == "sum":
-            _start_as_sum(fusion, num_aus)
+        if options.init != "random":
+            _start_as_sum(fusion, num_aus, cnn_share)
     return fusion
 
 
@@ -77,27 +82,30 @@ def _unit(scores_NL: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _start_as_sum(fusion: Fusion, num_aus: int) -> None:
-    """Weights under which the logits are GAIN times the sum of both normalised scores.
+def _start_as_sum(fusion: Fusion, num_aus: int, cnn_share: float) -> None:
+    """Weights under which the logits are GAIN times the (weighted) sum of both normalised scores.
 
     A pair of rectified units carries a signed value: x = relu(x) - relu(-x).
     """
     identity = torch.eye(num_aus)
-    streams = fusion.first.in_features // num_aus
+    if fusion.options.mode == "siamese":
+        stacked = identity
+    else:
+        stacked = torch.cat([2 * cnn_share * identity, 2 * (1 - cnn_share) * identity], 1)
     for layer in (fusion.first, fusion.second):
         if layer is not None:
             nn.init.normal_(layer.weight, std=SMALL)
             nn.init.zeros_(layer.bias)
     if fusion.second is None:
-        fusion.first.weight.copy_(GAIN * identity.repeat(1, streams))
+        fusion.first.weight.copy_(GAIN * stacked)
         return
     if fusion.first.out_features < 2 * num_aus:
         raise UserError(
             f"fusion init 'sum' needs hidden of {2 * num_aus} at least, not "
             f"{fusion.first.out_features}: raise hidden, or take init 'random'"
         )
-    fusion.first.weight[:num_aus] = identity.repeat(1, streams)
-    fusion.first.weight[num_aus : 2 * num_aus] = -identity.repeat(1, streams)
+    fusion.first.weight[:num_aus] = stacked
+    fusion.first.weight[num_aus : 2 * num_aus] = -stacked
     fusion.second.weight[:, :num_aus] = GAIN * identity
     fusion.second.weight[:, num_aus : 2 * num_aus] = -GAIN * identity
     # Units beyond the pairs add nothing yet, but may learn to.

@@ -4,7 +4,7 @@ The test parts of all folds are put together and measured once (pooling ``pooled
 fold means and subject means stand beside it. Several seeds are measured apart and averaged. Scores
 are read, reduced to counts and curves, and let go, so that memory does not grow with the sweep.
 
-Legend: N frames, L action units, U subjects, F folds, T the 101 overlap thresholds.
+Legend: L action units, U subjects.
 """
 
 from __future__ import annotations

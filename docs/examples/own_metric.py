@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from harness.metrics import ScoredFrames, find_metric
 from harness.store import RunStore
-from reports.measure import scored_frames
 
 
 def matthews(labels, scores, threshold=0.0):
@@ -20,9 +19,8 @@ def matthews(labels, scores, threshold=0.0):
 
 if __name__ == "__main__":
     run = RunStore(Path(sys.argv[1]))
-    metric = find_metric("own_metric:matthews")
     for method in run.plan().methods:
-        cells = [cell for cell in run.plan().cells if cell.method == method]
-        tables = [(run.scores(cell.job), cell.fold) for cell in cells]
-        folds = [scored_frames(t[t["part"] == "test"], fold) for t, fold in tables]
-        print(method, metric(ScoredFrames.concatenate(folds)).round(3))
+        jobs = [cell.job for cell in run.plan().cells if cell.method == method]
+        rows = pd.concat([run.scores(job).query("part == 'test'") for job in jobs])
+        labels, scores = rows.filter(like="label_AU"), rows.filter(like="score_AU")
+        print(method, matthews(labels.to_numpy(), scores.to_numpy()).round(3))

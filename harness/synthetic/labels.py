@@ -147,16 +147,17 @@ def _latent(
 
 def _without_short_runs(present_TL: np.ndarray) -> np.ndarray:
     """Runs shorter than ``MIN_RUN`` frames inside the sequence take the value around them."""
-    cleaned = present_TL.copy()
-    for column in range(cleaned.shape[1]):
-        track = cleaned[:, column]
-        for value in (True, False):  # blips first, then gaps
-            edges = np.flatnonzero(np.diff(track)) + 1
-            starts, stops = np.r_[0, edges], np.r_[edges, len(track)]
-            for start, stop in zip(starts[1:-1], stops[1:-1], strict=True):
-                if stop - start < MIN_RUN and track[start] == value:
-                    track[start:stop] = not value
-    return cleaned
+    num_frames, num_aus = present_TL.shape
+    flat = present_TL.T.ravel()  # one AU after the other
+    for value in (True, False):  # blips first, then gaps
+        begins = np.r_[True, flat[1:] != flat[:-1]]
+        begins[::num_frames] = True
+        starts = np.flatnonzero(begins)
+        lengths = np.diff(np.r_[starts, flat.size])
+        inside = (starts % num_frames != 0) & ((starts + lengths) % num_frames != 0)
+        short = inside & (lengths < MIN_RUN) & (flat[starts] == value)
+        flat = flat ^ np.repeat(short, lengths)
+    return np.ascontiguousarray(flat.reshape(num_aus, num_frames).T)
 
 
 def _intensity(

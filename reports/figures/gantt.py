@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.evaluation import Evaluation
-from reports.figure import PALETTE, Figure, drawing, to_svg
+from reports.figure import PALETTE, Figure, colour_of, drawing, to_svg
 
 MAX_HOVERS = 500
 
@@ -24,6 +24,7 @@ def gantt(evaluation: Evaluation) -> Figure | None:
     origin = min(start for _, start, _, _ in spans)
     unit, name = _unit(max(stop for _, _, stop, _ in spans) - origin)
     groups = list(dict.fromkeys(job.group for *_, job in spans))
+    colours = _colours(evaluation.plan.methods, groups)
     spans.sort(key=lambda span: (span[0], span[1], span[3].key))
     lanes: list[tuple[str, float]] = []
     placed = []
@@ -44,7 +45,7 @@ def gantt(evaluation: Evaluation) -> Figure | None:
                 [length for _, _, length, _ in mine],
                 left=[at for _, at, _, _ in mine],
                 height=0.8,
-                color=PALETTE[groups.index(group) % len(PALETTE)],
+                color=colours[group],
                 label=group,
             )
             if len(placed) <= MAX_HOVERS:
@@ -65,6 +66,14 @@ def gantt(evaluation: Evaluation) -> Figure | None:
         "lanes of their own. A run that was resumed shows its pauses.",
         svg=svg,
     )
+
+
+def _colours(methods: tuple[str, ...], groups: list[str]) -> dict[str, str]:
+    """Methods in their colour of every figure; stages that are no method in what is left."""
+    stages = [group for group in groups if group not in methods]
+    colours = {group: colour_of(methods, group) for group in groups if group in methods}
+    left = [colour for colour in PALETTE if colour not in colours.values()] or list(PALETTE)
+    return colours | {stage: left[i % len(left)] for i, stage in enumerate(stages)}
 
 
 def _unit(span: float) -> tuple[float, str]:

@@ -76,6 +76,12 @@ def _au_entries(comparison: Comparison, place: int) -> list[Entry]:
 
 
 def _always(comparison: Comparison) -> np.ndarray | None:
+    """F1 of deciding present everywhere; None if a method of the suite does just that."""
+    for measured in comparison.measured.values():
+        if measured.details is not None and np.array_equal(
+            measured.f1_L, measured.details.always_f1_L, equal_nan=True
+        ):
+            return None
     for measured in comparison.measured.values():
         if measured.details is not None and np.isfinite(measured.details.always_f1_L).any():
             return measured.details.always_f1_L

@@ -4,7 +4,7 @@ import torch
 
 from harness.errors import UserError
 from hybrid.fusion import build_fusion, fusion_inputs
-from hybrid.fusion_training import held_out, train_fusion
+from hybrid.fusion_training import best_share, held_out, train_fusion
 from hybrid.lstm_model import Streams
 from hybrid.options import FusionOptions
 from hybrid.selection import mean_f1
@@ -34,6 +34,19 @@ def test_the_untrained_fusion_says_what_the_sum_of_normalised_scores_says(mode):
     logits = build_fusion(options, inputs.shape[1], AUS, 0)(inputs).detach().numpy()
     expected = _unit(streams.logits_NL) + _unit(streams.scores_NL)
     assert np.allclose(logits, 4 * expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["score_fc2", "linear"])
+def test_a_weighted_start_follows_the_better_stream(mode):
+    options, streams = FusionOptions(mode=mode, init="weighted"), _streams(400)
+    inputs = fusion_inputs(streams, options)
+    labels = np.where(streams.logits_NL > 0, 1, -1)
+    assert best_share(inputs.numpy(), labels) == 1.0
+    assert best_share(inputs.numpy(), np.where(streams.scores_NL > 0, 1, -1)) == 0.0
+    both = _unit(streams.logits_NL) + _unit(streams.scores_NL)
+    assert best_share(inputs.numpy(), np.where(both > 0, 1, -1)) == 0.5
+    logits = build_fusion(options, 6, AUS, 0, cnn_share=1.0)(inputs).detach().numpy()
+    assert np.allclose(logits, 8 * _unit(streams.logits_NL), atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_size_reaches_the_parts_that_do_not_name_their_own():
         (SequenceOptions, {"bidirectional": True, "burnin": "detach"}, "take 'mask_loss'"),
         (SequenceOptions, {"rms": "rms_alpha", "momentum_is": "rms_alpha"}, "cannot both be"),
         (FusionOptions, {"mode": "feature", "init": "sum"}, "init 'sum' adds scores"),
+        (FusionOptions, {"mode": "siamese", "init": "weighted"}, "mode 'siamese' does not"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, fields, message):
@@ -59,3 +60,6 @@ def test_what_makes_no_sense_is_refused(options, fields, message):
 
 def test_feature_fusion_starts_random():
     assert FusionOptions(mode="feature").init == "random"
+    assert FusionOptions(size="small", mode="feature").init == "random"
+    assert FusionOptions(size="small", mode="siamese").init == "sum"
+    assert FusionOptions(size="small").init == "weighted"
