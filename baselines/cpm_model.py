@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from baselines.confident_pair import PairOptions, train_confident_pair
-from baselines.cpm import CpmOptions
+from baselines.cpm_options import CpmOptions
 from baselines.design_matrix import DesignMatrix, as_float32
 from baselines.feature_rows import feature_chunks
 from baselines.icpm import progressive_machine

@@ -12,8 +12,8 @@ from itertools import product
 
 import numpy as np
 
-from baselines.cpm import CpmOptions
 from baselines.cpm_model import CpmModel, Machines, TrainingRows, train_machines
+from baselines.cpm_options import CpmOptions
 from baselines.feature_rows import read_feature, require_memory, working_memory
 from baselines.projection import fit_projection
 from baselines.selection import (

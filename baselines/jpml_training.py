@@ -18,7 +18,7 @@ from baselines.features.landmark_hog import DESCRIPTOR
 from baselines.group_lasso import GroupLassoResult, minimise_group_lasso
 from baselines.group_lasso_admm import minimise_by_admm
 from baselines.joint_loss import JointLoss
-from baselines.jpml import JpmlOptions
+from baselines.jpml_options import JpmlOptions
 from baselines.linear import has_both_classes
 from baselines.linear_model import LinearModel
 from baselines.selection import (

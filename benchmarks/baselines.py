@@ -19,10 +19,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from baselines.cpm import Cpm, CpmOptions
+from baselines.cpm import Cpm
+from baselines.cpm_options import CpmOptions
 from baselines.features.face_hog import FaceHog
 from baselines.features.landmark_hog import LandmarkHog
-from baselines.jpml import Jpml, JpmlOptions
+from baselines.jpml import Jpml
+from baselines.jpml_options import JpmlOptions
 from baselines.linear import fit_linear_svm
 from harness.context import LocalContext
 from harness.data.frames import FrameSet, FrameTable

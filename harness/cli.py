@@ -135,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     _out(report)
 
     from harness.commands.datasets import add_audit, add_prepare, add_synth
+    from harness.commands.predict import add_predict
+    from harness.commands.score import add_score
 
     add_synth(
         verb(
@@ -161,6 +163,26 @@ def _parser() -> argparse.ArgumentParser:
             None,
             "check a dataset on disk before anything is prepared",
             "aubench audit bp4d BP4D",
+        )
+    )
+    add_score(
+        verb(
+            "score",
+            None,
+            "put anyone's per-frame predictions into a report as a row",
+            "aubench score openface/ --dataset prepared/bp4d --protocol 3-fold --as openface "
+            "--kind presence",
+            "aubench score ours.csv --dataset lab --protocol 3-fold --as ours --kind probability "
+            "--out runs/demo",
+        )
+    )
+    add_predict(
+        verb(
+            "predict",
+            None,
+            "score a video, an image or a folder of images with a trained model",
+            "aubench predict runs/demo clip.mp4 --method hybrid --out clip.csv --overlay seen.mp4",
+            "aubench predict runs/demo/jobs/KEY photos --out photos.csv",
         )
     )
     return parser

@@ -54,7 +54,7 @@ def test_the_documents_quote_the_files_that_are_run():
 
 
 def test_own_methods_become_rows_and_own_metrics_read_the_run(folder):
-    said = python("-m", "harness", "run", "own.yaml", "--cpus", 2, cwd=folder)
+    said = python("-m", "harness", "run", "own.yaml", "--cpus", 1, cwd=folder)
     for method in ("pixels", "network", "all-present"):
         assert method in said
     report = (folder / "runs" / "own" / "report" / "report.md").read_text(encoding="utf-8")

@@ -22,5 +22,5 @@ if __name__ == "__main__":
     for method in run.plan().methods:
         jobs = [cell.job for cell in run.plan().cells if cell.method == method]
         rows = pd.concat([run.scores(job).query("part == 'test'") for job in jobs])
-        labels, scores = rows.filter(like="label_AU"), rows.filter(like="score_AU")
-        print(method, matthews(labels.to_numpy(), scores.to_numpy()).round(3))
+        parts = [rows.filter(like=name).to_numpy() for name in ("label_AU", "score_AU")]
+        print(method, *matthews(*parts).round(2))

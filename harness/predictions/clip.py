@@ -8,6 +8,7 @@ Legend: N frames, T frames with a face, L action units.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +74,10 @@ class Clip:
         seen = [frame for frame in self.frames if frame.row >= 0]
         subject = f"clip:{self.name}"
         sequences = [subject if self.moving else f"{subject}/{f.source}" for f in seen]
-        faces = np.memmap(
-            self.folder / "faces.raw", np.uint8, "r", shape=(len(seen), FACE_SIZE, FACE_SIZE, 3)
-        )
+        shape = (len(seen), FACE_SIZE, FACE_SIZE, 3)
+        faces: np.ndarray = np.empty(shape, np.uint8)
+        if seen:  # an empty file cannot be mapped
+            faces = np.memmap(self.folder / "faces.raw", np.uint8, "r", shape=shape)
 
         def open_feature(name: str) -> np.ndarray:
             if name not in features:
@@ -133,6 +135,25 @@ def read_clip(
     Raises:
         UserError: nothing that can be read, or no such landmark source.
     """
+    try:
+        return _read(path, folder, options, registration, keep_pictures, progress)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{folder}: the disk is full (0.12 MB a frame are kept while a clip is scored); make "
+            "room, or set TMPDIR to a folder elsewhere"
+        ) from error
+
+
+def _read(
+    path: Path,
+    folder: Path,
+    options: LandmarkOptions,
+    registration: Registration,
+    keep_pictures: bool,
+    progress: Callable[[int], None] | None,
+) -> Clip:
     frames: list[ClipFrame] = []
     landmarks: list[np.ndarray] = []
     with (folder / "faces.raw").open("wb") as faces, (folder / "pictures.raw").open("wb") as kept:

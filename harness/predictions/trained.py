@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from harness.errors import UserError
 from harness.method import Feature, Method, Model
 from harness.prepare.registration import FACE_SIZE, Registration
@@ -22,7 +24,11 @@ from harness.store import RunStore
 if TYPE_CHECKING:
     from harness.plan.jobs import Cell
 
-_EYE_DISTANCES = (80, 90, 100)
+_CHOICES: dict[str, tuple[object, ...]] = {
+    "eye_dist": (80, 90, 100),
+    "points": ("all", "rigid_subset"),
+    "resampling": ("area", "bilinear"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +48,19 @@ class TrainedModel:
     landmarks: str
 
     def load(self) -> Model:
-        """The model."""
-        return load_method(self.card["method"]).load(self.folder)
+        """The model.
+
+        Raises:
+            UserError: its files are missing or damaged.
+        """
+        method = load_method(self.card["method"])
+        try:
+            return method.load(self.folder)
+        except Exception as error:  # a method's own reader raises whatever it likes
+            reason = " ".join(str(error).split())[:160]
+            raise UserError(
+                f"{self.folder}: the model cannot be read ({type(error).__name__}: {reason})"
+            ) from error
 
     def features(self) -> dict[str, Feature]:
         """The features that it, or a stage inside it, reads."""
@@ -131,14 +148,10 @@ def _repeated(recipe: dict[str, Any], folder: Path) -> Registration:
             "eye_dist": described.get("eye_distance"),
             "size": described.get("size", FACE_SIZE),
         }
-    eyes = described.get("eye_dist")
-    if eyes not in _EYE_DISTANCES:
-        eyes = 90
-    ours = Registration(
-        eye_dist=int(eyes),  # type: ignore[arg-type]
-        points=described.get("points", "all"),
-        resampling=described.get("resampling", "area"),
-    )
+    wanted: dict[str, Any] = {
+        name: described[name] for name, valid in _CHOICES.items() if described.get(name) in valid
+    }
+    ours = Registration(**wanted)
     can = ours.describe()
     for key in can:
         if described.get(key) != can[key]:
@@ -152,7 +165,15 @@ def _repeated(recipe: dict[str, Any], folder: Path) -> Registration:
 
 def _method(path: str, options: Mapping[str, Any]) -> Method:
     found = load_method(path)
-    return found(found.Options.model_validate(dict(options)))
+    try:
+        return found(found.Options.model_validate(dict(options)))
+    except ValidationError as error:
+        complaint = error.errors()[0]
+        name = ".".join(str(part) for part in complaint["loc"])
+        raise UserError(
+            f"{path} no longer has the options that the model was trained with ({name}: "
+            f"{complaint['msg']}): train it again"
+        ) from error
 
 
 def _features(method: Method) -> dict[str, Feature]:

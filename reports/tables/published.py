@@ -34,7 +34,7 @@ def published(evaluation: Evaluation, setting: str) -> Table | None:
         mean = percent(measured.mean_f1, state=state)
         rows.append(
             Row(
-                entries=(text(measured.method), *entries, mean, Entry(text=DASH), text("this run")),
+                entries=(text(measured.method), mean, Entry(text=DASH), *entries, text("this run")),
                 method=measured.method,
             )
         )
@@ -45,9 +45,9 @@ def published(evaluation: Evaluation, setting: str) -> Table | None:
         section=setting,
         columns=(
             Column(key="method", title="Method", kind="text"),
-            *(Column(key=f"AU{au}", title=f"AU{au}") for au in aus),
             Column(key="mean", title="Mean", help="recomputed from the values of the row"),
             Column(key="printed", title="Printed", help="the average printed at the source"),
+            *(Column(key=f"AU{au}", title=f"AU{au}") for au in aus),
             Column(key="where", title="Where", kind="text"),
         ),
         rows=tuple(rows),
@@ -71,9 +71,9 @@ def _row(other: PublishedResult, aus: list[int]) -> Row:
     return Row(
         entries=(
             text(other.method, note=note),
-            *entries,
             number(other.mean, 1),
             number(other.printed, 1, note="differs from the mean" if other.misprinted else ""),
+            *entries,
             text(other.where),
         ),
         role="apart",

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from baselines.cpm import Cpm, CpmOptions
+from baselines.cpm import Cpm
+from baselines.cpm_options import CpmOptions
 from baselines.svm import Svm
 from harness.errors import UserError
 from harness.metrics import frame_f1

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from baselines.jpml import Jpml, JpmlOptions
+from baselines.jpml import Jpml
+from baselines.jpml_options import JpmlOptions
 from harness.errors import UserError
 from harness.metrics import frame_f1
 

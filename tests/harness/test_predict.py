@@ -220,6 +220,24 @@ def test_each_recipe_that_can_be_repeated_is(run, tmp_path):
         assert found.landmarks == "haar"
 
 
+def test_a_damaged_model_is_one_line(run, clip, tmp_path):
+    folder = tmp_path / "job"
+    shutil.copytree(run.job_folder(run.plan().cells[0].job), folder)
+    (folder / "model" / "weights.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match="the model cannot be read") as caught:
+        predict(folder, clip[0], "--out", "out.csv", "--openface", clip[0].parent)
+    assert "\n" not in str(caught.value)
+    card = json.loads((folder / "model" / "card.json").read_text())
+    card["options"]["kernel"] = "cubic"
+    (folder / "model" / "card.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match="no longer has the options"):
+        predict(folder, clip[0], "--out", "out.csv", "--openface", clip[0].parent)
+    (folder / "model" / "card.json").write_text("{")
+    with pytest.raises(UserError, match="is damaged"):
+        open_model(folder)
+    assert not Path("out.csv").exists()
+
+
 MISTAKES = {
     "no model": (["."], [], "holds no model"),
     "run without a method": (["RUN"], [], "add --method, one of svm"),

@@ -85,7 +85,9 @@ def test_what_was_written_is_what_is_read(tmp_path):
     expected = [frames_of(0), frames_of(2, 5)]
     np.testing.assert_array_equal(frames.labels, np.concatenate([e.labels for e in expected]))
     np.testing.assert_array_equal(frames.faces[:], np.concatenate([e.faces for e in expected]))
-    np.testing.assert_array_equal(frames.landmarks[:], np.concatenate([e.landmarks for e in expected]))
+    np.testing.assert_array_equal(
+        frames.landmarks[:], np.concatenate([e.landmarks for e in expected])
+    )
     assert frames.subjects.tolist() == ["d:A"] * 3 + ["d:C"] * 5
     table = pd.read_parquet(dataset.folder / "frames.parquet")
     assert table.columns.tolist() == ["subject", "sequence", "number", "tracked", "source"]

@@ -105,7 +105,7 @@ def failure_of(run, method):
 def test_a_failure_is_kept_with_its_traceback(toy_run):
     failure = failure_of(toy_run, "broken")
     assert failure["error"] == "ArithmeticError: planted fault"
-    assert 'raise ArithmeticError(self.options.message)' in failure["traceback"]
+    assert "raise ArithmeticError(self.options.message)" in failure["traceback"]
     assert "\x1b" not in failure["traceback"]
     assert "shape" in failure_of(toy_run, "wrong")["error"]
     assert failure_of(toy_run, "greedy")["error"] == "needs 64 CPU, the cluster has 2"
@@ -247,7 +247,9 @@ def test_a_finished_suite_starts_no_ray(toy_run, tmp_path, toy_dataset, other_da
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, check=True)
 
 
-def test_a_second_driver_is_refused_and_told_who_holds_the_run(tmp_path, toy_dataset, other_dataset):
+def test_a_second_driver_is_refused_and_told_who_holds_the_run(
+    tmp_path, toy_dataset, other_dataset
+):
     suite = write_suite(tmp_path, toy_dataset, other_dataset, QUICK)
     store = RunStore(tmp_path / "run")
     with store.driver_lock():
@@ -259,7 +261,9 @@ def test_a_second_driver_is_refused_and_told_who_holds_the_run(tmp_path, toy_dat
 
 def test_two_workers_train_as_one_job(tmp_path, toy_dataset, other_dataset):
     text = QUICK.replace("  - {{within: toy, protocol: 3-fold}}", "  - {{train: toy, test: other}}")
-    text = text.replace("  toy:", "  other: {{prepared: {other}}}\n  toy:").replace("sleep: 0.7", "")
+    text = text.replace("  toy:", "  other: {{prepared: {other}}}\n  toy:").replace(
+        "sleep: 0.7", ""
+    )
     text = text.replace(
         "{{steps: 6, sleep: 0.3}}}}", "{{steps: 2}}, resources: {{workers: 2, cpus: 1}}}}"
     )

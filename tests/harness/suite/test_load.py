@@ -26,7 +26,9 @@ methods:
 @pytest.fixture
 def write(tmp_path, toy_dataset, other_dataset):
     def write(text):
-        text = text.replace("TOY", str(toy_dataset.folder)).replace("OTHER", str(other_dataset.folder))
+        text = text.replace("TOY", str(toy_dataset.folder)).replace(
+            "OTHER", str(other_dataset.folder)
+        )
         file = tmp_path / "suite.yaml"
         file.write_text(text, encoding="utf-8")
         return file
@@ -42,8 +44,18 @@ def test_a_good_suite_loads_with_its_lines(write):
 
 
 MISTAKES = {
-    "unknown key": ("name: trial", "name: trial\nprotocoll: 3-fold", ":2: ", "unknown key 'protocoll'"),
-    "unknown key in a setting": ("protocol: 3-fold", "protocol: 3-fold\n    fold: 3", ":8: ", "valid: "),
+    "unknown key": (
+        "name: trial",
+        "name: trial\nprotocoll: 3-fold",
+        ":2: ",
+        "unknown key 'protocoll'",
+    ),
+    "unknown key in a setting": (
+        "protocol: 3-fold",
+        "protocol: 3-fold\n    fold: 3",
+        ":8: ",
+        "valid: ",
+    ),
     "unknown method": ("toy_methods:Pixel", "svmm", ":11: ", "did you mean 'svm'"),
     "no such module": ("toy_methods:Pixel", "no_such:Pixel", ":11: ", "no module 'no_such'"),
     "no such class": ("toy_methods:Pixel", "toy_methods:Nix", ":11: ", "no class 'Nix'"),
@@ -53,18 +65,38 @@ MISTAKES = {
     "unknown dataset": ("within: toy", "within: tay", ":6: ", "did you mean 'toy'"),
     "unknown protocol": ("3-fold", "3-folds", ":7: ", "3-fold"),
     "more folds than subjects": ("3-fold", "7-fold", ":7: ", "6"),
-    "no such folder": ("TOY", "/no/such/folder", ":3: ", "/no/such/folder is not a prepared dataset"),
+    "no such folder": (
+        "TOY",
+        "/no/such/folder",
+        ":3: ",
+        "/no/such/folder is not a prepared dataset",
+    ),
     "unknown AU": ("name: trial", "name: trial\naus: [1, 99]", ":2: ", "AU99"),
-    "no method": ("  pixel:\n    method: toy_methods:Pixel\n    options:\n      scale: 2.0\n", "", "suite.yaml:9: ", "methods"),
+    "no method": (
+        "  pixel:\n    method: toy_methods:Pixel\n    options:\n      scale: 2.0\n",
+        "",
+        "suite.yaml:9: ",
+        "methods",
+    ),
     "same key twice": ("name: trial", "name: trial\nname: again", ":2: ", "given twice"),
-    "setting twice": ("  - {train: toy, test: other}", "  - {within: toy, protocol: 3-fold}", ":8: ", "given twice"),
+    "setting twice": (
+        "  - {train: toy, test: other}",
+        "  - {within: toy, protocol: 3-fold}",
+        ":8: ",
+        "given twice",
+    ),
     "train is test": ("test: other", "test: toy", ":8: ", "use 'within'"),
     "not YAML": ("name: trial", "name: [trial", ":2: ", "not valid YAML"),
     "unknown preset": ("{prepared: TOY}", "{synthetic: labb}", ":3: ", "lab"),
     "too many subjects": ("{prepared: TOY}", "{synthetic: lab, subjects: 5000}", ":3: ", "5000"),
     "two sources": ("{prepared: TOY}", "{prepared: TOY, synthetic: lab}", ":3: ", "either"),
     "no name": ("name: trial\n", "", ":1: ", "'name' is missing"),
-    "no workers": ("    options:", "    resources: {workers: 0}\n    options:", ":12: ", "greater than or equal to 1"),
+    "no workers": (
+        "    options:",
+        "    resources: {workers: 0}\n    options:",
+        ":12: ",
+        "greater than or equal to 1",
+    ),
 }
 
 
