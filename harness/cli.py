@@ -10,6 +10,7 @@ import argparse
 import json
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -127,12 +128,16 @@ def _parser() -> argparse.ArgumentParser:
     report = verb(
         "report",
         _report,
-        "rebuild the report from the run folder alone",
+        "rebuild the report from the run folder alone, or compare several runs",
         "aubench report demo",
-        "aubench report runs/demo",
+        "aubench report runs/demo --watch 30",
+        "aubench report runs/before runs/after --out runs/comparison",
     )
-    _suite(report)
-    _out(report)
+    report.add_argument("suites", metavar="RUN", nargs="+", help="a suite, or a run folder")
+    report.add_argument("--out", metavar="DIR", help="where to write (default: <run>/report)")
+    report.add_argument(
+        "--watch", type=float, metavar="SECONDS", help="rebuild so often while the run goes on"
+    )
 
     from harness.commands.datasets import add_audit, add_prepare, add_synth
     from harness.commands.predict import add_predict
@@ -229,27 +234,17 @@ def _run(options: argparse.Namespace) -> int:
     return _report_on(result.store.folder)
 
 
-def _report_on(folder: Path) -> int:
+def _report_on(folder: Path, out: Path | None = None) -> int:
     """Builds and prints the report; 1 if the run has holes."""
     from harness.store import RunStore
     from reports.build import build, summary_table
 
-    store = RunStore(folder)
-    plan = store.plan()
-    states = store.states(plan)
-    page = build(folder)
+    page = build(folder, out)
     print(summary_table(folder))
-    failed = [key for key, state in states.items() if state == "failed"]
-    for key in failed:
-        failure = store.failure(key) or {}
-        print(
-            f"failed: {plan.jobs[key].title}: {failure.get('error', 'no record')}", file=sys.stderr
-        )
-    blocked = sum(state == "blocked" for state in states.values())
-    if blocked:
-        print(f"blocked by those: {blocked} jobs", file=sys.stderr)
     print(f"report: {page / 'report.html'}")
-    return 1 if failed or blocked else 0
+    store = RunStore(folder)
+    states = store.states(store.plan())
+    return 1 if {"failed", "blocked"} & set(states.values()) else 0
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -283,9 +278,26 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from harness.store import RunStore
     from harness.sweep import run_folder
 
-    return _report_on(run_folder(options.suite, options.out))
+    out = Path(options.out) if options.out else None
+    if len(options.suites) > 1:
+        from reports.build_comparison import build_comparison
+
+        if out is None:
+            raise UserError("give --out DIR to compare several runs")
+        page = build_comparison([run_folder(suite, None) for suite in options.suites], out)
+        print(f"report: {page / 'report.html'}")
+        return 0
+    if out is not None and RunStore(out).exists:  # --out names the run, as for the other commands
+        folder, out = out, None
+    else:
+        folder = run_folder(options.suites[0], None)
+    while options.watch and RunStore(folder).driver_at_work():
+        _report_on(folder, out)
+        time.sleep(options.watch)
+    return _report_on(folder, out)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,13 @@ class Comparison:
 def compare(setting: str, measured: Sequence[Measured]) -> Comparison:
     """Marks, intervals and differences of the methods of one setting."""
     whole = [m for m in measured if m.complete]
-    rivals = [m for m in whole if m.frame_set == whole[0].frame_set and m.aus == whole[0].aus]
+    rivals = [
+        m
+        for m in whole
+        if m.frame_set == whole[0].frame_set
+        and m.aus == whole[0].aus
+        and np.array_equal(m.known_L, whole[0].known_L)  # a mean over fewer AUs is another mean
+    ]
     f1 = _standings(measured, rivals, {m.method: m.f1_L for m in measured}, f1_replicates)
     auc = _standings(measured, rivals, {m.method: m.auc_L for m in measured}, auc_replicates)
     order = sorted(rivals, key=lambda m: -np.nan_to_num(m.mean_f1, nan=-1))
