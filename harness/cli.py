@@ -190,6 +190,18 @@ def _parser() -> argparse.ArgumentParser:
             "aubench predict runs/demo/jobs/KEY photos --out photos.csv",
         )
     )
+    from harness.commands.doctor import add_doctor
+
+    add_doctor(
+        verb(
+            "doctor",
+            None,
+            "check this installation and say what to mend",
+            "aubench doctor",
+            "aubench doctor --ray",
+            "aubench doctor --address auto --out /data/runs",
+        )
+    )
     return parser
 
 
@@ -215,23 +227,30 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from harness.sweep import run_suite
+    from harness.sweep import SweepResult, run_suite
 
     name = " ".join(["aubench", *sys.argv[1:]]) if sys.argv[1:] else "the same command"
+    status = 0
+
+    def finish(result: SweepResult) -> None:
+        nonlocal status
+        if not result.worked:
+            print("everything was done already")
+        status = _report_on(result.store.folder)
+
     try:
-        result = run_suite(
+        run_suite(
             options.suite,
             options.out,
             address=options.address,
             cpus=options.cpus,
             gpus=options.gpus,
+            at_end=finish,
         )
     except KeyboardInterrupt:
         print(f"\naubench: stopped; every finished job is kept. To go on: {name}", file=sys.stderr)
         return 130
-    if not result.worked:
-        print("everything was done already")
-    return _report_on(result.store.folder)
+    return status
 
 
 def _report_on(folder: Path, out: Path | None = None) -> int:

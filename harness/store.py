@@ -4,6 +4,7 @@
       suite.yaml            the suite as it was run, paths absolute
       plan.json             jobs and cells of the last `run`
       driver.lock           held (flock) by the driver that is at work
+      report/  wandb/  tracking.log   what reports and the W&B mirror make of the rest
       ray.log               what Ray had to say of workers that died
       running/<key>.json    which process works on a job, since when
       failed/<key>.json     what a job raised, with its traceback

@@ -6,6 +6,7 @@ suite file → plan → (Ray, only if something is left to do) → run folder
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,25 +60,44 @@ def run_suite(
     address: str | None = None,
     cpus: int | None = None,
     gpus: int | None = None,
+    at_end: Callable[[SweepResult], None] | None = None,
 ) -> SweepResult:
-    """Does what is not done yet of a suite; Ray is not even started if nothing is left."""
+    """Does what is not done yet of a suite; Ray is not even started if nothing is left.
+
+    ``at_end`` is called with the result while W&B still listens: what it writes into the run
+    folder (the report) is mirrored too.
+    """
     from harness.plan.build import build_plan
     from harness.suite.load import load_suite
+    from harness.tracking.mirror import mirror_sweep
+    from harness.tracking.mode import choose_mode, redacted
 
     loaded = load_suite(suite)
     plan = build_plan(loaded)
+    tracking = loaded.spec.tracking
+    mode = choose_mode(tracking.mode)
+    text = frozen_suite(loaded)
+    if redacted(text) != text:
+        raise UserError(
+            f"{loaded.file} holds your W&B key: take it out, and use `wandb login` or WANDB_API_KEY"
+        )
     store = RunStore(run_folder(suite, out) if out else RUNS / loaded.spec.name)
     store.check_place()
     with store.driver_lock():
-        store.begin(plan, frozen_suite(loaded))
+        store.begin(plan, text)
         store.clear_running()
         store.forget_failures()
         states = store.states(plan)
         left = [key for key, state in states.items() if state != "done"]
-        if left:
-            _work(plan, store, states, address, cpus, gpus)
-            states = store.states(plan)
-    return SweepResult(store=store, states=states, worked=bool(left))
+        mode = mode if left else "disabled"  # nothing new to say
+        with mirror_sweep(store, mode, tracking.project, tracking.entity):
+            if left:
+                _work(plan, store, states, address, cpus, gpus)
+                states = store.states(plan)
+            result = SweepResult(store=store, states=states, worked=bool(left))
+            if at_end is not None:
+                at_end(result)
+    return result
 
 
 def _work(

@@ -14,6 +14,7 @@ from toy_dataset import build_toy_dataset
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """No test reads or fills the user's own cache."""
+    os.environ["WANDB_MODE"] = "disabled"
     os.environ["AUBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 

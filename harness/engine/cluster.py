@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.tracking.mode import redacted
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -47,7 +48,7 @@ def _divert_messages(log: Path | None) -> None:
     def keep(data: dict[str, Any], *_: Any, **__: Any) -> None:
         if log is not None:
             with log.open("a", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in data.get("lines", ()))
+                file.writelines(redacted(f"{line}\n") for line in data.get("lines", ()))
 
     if hasattr(worker, "print_to_stdstream"):
         worker.print_to_stdstream = keep

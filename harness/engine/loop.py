@@ -26,6 +26,7 @@ from harness.engine.work import do_job
 from harness.plan.jobs import Job, Plan
 from harness.protocol import Split
 from harness.store import RunStore, State
+from harness.tracking.mode import redacted
 
 RETRIES = 2
 RESERVE = 4
@@ -197,10 +198,9 @@ def describe_failure(error: BaseException) -> dict[str, Any]:
     cause = root_cause(error)
     line = next((text for text in str(cause).splitlines() if text.strip()), type(cause).__name__)
     name = type(cause).__name__
-    return {
-        "error": line.strip() if name == "UserError" else f"{name}: {line.strip()}",
-        "traceback": ANSI_COLOURS.sub("", str(error)) or "".join(traceback.format_exception(error)),
-    }
+    said = line.strip() if name == "UserError" else f"{name}: {line.strip()}"
+    trace = ANSI_COLOURS.sub("", str(error)) or "".join(traceback.format_exception(error))
+    return {"error": redacted(said), "traceback": redacted(trace)}
 
 
 def root_cause(error: BaseException) -> BaseException:

@@ -172,9 +172,7 @@ def score_table(
             "number": frames.numbers,
         }
         columns |= {f"label_AU{au}": frames.labels[:, i] for i, au in enumerate(frames.aus)}
-        columns |= {
-            f"score_AU{au}": values[:, i] for i, au in enumerate(frames.aus)
-        }
+        columns |= {f"score_AU{au}": values[:, i] for i, au in enumerate(frames.aus)}
         tables.append(pd.DataFrame(columns))
     table = pd.concat(tables, ignore_index=True)
     for key in ("part", "subject", "sequence"):

@@ -19,6 +19,7 @@ from harness.suite.spec import (
     ResourceSpec,
     SettingSpec,
     SuiteSpec,
+    TrackingSpec,
 )
 
 Place = tuple[Hashable, ...]
@@ -116,13 +117,15 @@ def first_error(
 def _fields_at(location: tuple[int | str, ...], model: type) -> list[str]:
     """The keys that are valid where an unknown one stood."""
     inside = {"datasets": DatasetSpec, "settings": SettingSpec, "methods": MethodSpec}
-    if model is SuiteSpec and len(location) >= 3 and location[0] in inside:
+    if model is SuiteSpec and len(location) == 2 and location[0] == "tracking":
+        model = TrackingSpec
+    elif model is SuiteSpec and len(location) >= 3 and location[0] in inside:
         model = ResourceSpec if "resources" in location else inside[str(location[0])]
     return list(getattr(model, "model_fields", {}))
 
 
 def _base(file: Path) -> Path:
-    """What relative paths in a suite mean: beside the file; for one that ships, the current folder."""
+    """What relative paths mean: beside the file; for a suite that ships, the current folder."""
     return Path.cwd() if file.parent == _shipped_folder() else file.parent
 
 

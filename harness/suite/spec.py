@@ -7,7 +7,7 @@ is refused.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -94,6 +94,14 @@ class MethodSpec(_Frozen):
     resources: ResourceSpec = ResourceSpec()
 
 
+class TrackingSpec(_Frozen):
+    """Where the run is mirrored in W&B; without a mode, it goes by whether a login is there."""
+
+    mode: Literal["online", "offline", "disabled"] | None = None
+    project: str = Field(default="aubench", pattern=r"^[^/\\#?%:]{1,128}$")
+    entity: str | None = None
+
+
 class SuiteSpec(_Frozen):
     """Everything that a run is made from."""
 
@@ -103,6 +111,7 @@ class SuiteSpec(_Frozen):
     split_seed: int = 0
     aus: tuple[int, ...] | None = None
     validation_share: float = Field(default=0.2, gt=0, lt=1)
+    tracking: TrackingSpec = TrackingSpec()
     datasets: dict[str, DatasetSpec] = Field(min_length=1)
     settings: tuple[SettingSpec, ...] = Field(min_length=1)
     methods: dict[str, MethodSpec] = Field(min_length=1)

@@ -98,7 +98,19 @@ def test_plan_lists_jobs_and_splits(tmp_path, toy_dataset):
 
 @pytest.mark.parametrize(
     "verb",
-    ["demo", "plan", "run", "status", "report", "synth", "prepare", "audit", "score", "predict"],
+    [
+        "demo",
+        "plan",
+        "run",
+        "status",
+        "report",
+        "synth",
+        "prepare",
+        "audit",
+        "score",
+        "predict",
+        "doctor",
+    ],
 )
 def test_every_command_explains_itself_with_an_example(verb, tmp_path):
     done = aubench(verb, "--help", cwd=tmp_path)

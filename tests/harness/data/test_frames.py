@@ -6,7 +6,8 @@ import pytest
 from harness.data.frames import Rows, UnlabelledError
 
 
-def test_rows_gather_what_numpy_would(rng=np.random.default_rng(0)):
+def test_rows_gather_what_numpy_would():
+    rng = np.random.default_rng(0)
     array = rng.integers(0, 9, (20, 3))
     index = np.array([2, 3, 4, 5, 11, 19])
     rows = Rows(array, index)

@@ -108,7 +108,7 @@ def test_the_fingerprint_follows_the_content(tmp_path, field):
 
 
 def test_a_folder_without_a_dataset_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no dataset.json"):
+    with pytest.raises(UserError, match=r"no dataset\.json"):
         PreparedDataset(tmp_path)
     (tmp_path / "dataset.json").write_text("{")
     with pytest.raises(UserError, match="damaged"):
