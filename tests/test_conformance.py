@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from harness.context import LocalContext
 from harness.data.features import extract_feature
@@ -19,16 +20,33 @@ TINY = {
     "base-rate-random": {},
     "majority": {},
     "svm": {"C": [1.0]},
+    "svm-hog": {"C": [1.0], "imbalance": "none"},
+    "svm-face-hog": {"C": [1.0]},
+    "svm-gabor": {"C": [1.0]},
+    "svm-shape": {"C": [0.1, 1.0]},
+    "svm-network": {"C": [1.0], "size": 16},  # and the file that `network_file` writes
+    "svm-fc7": {"C": [1.0], "anet": CNN},
+    "cpm": {"C": [1.0], "C_t": [10.0], "gamma": [10.0]},
+    "jpml": {"alpha": [1e-4], "beta1": [1e-3], "beta2": [0.0], "max_iter": 20},
     "anet": CNN,
     "lstm": {"size": "small", "cnn": CNN, "sequence": SEQUENCE},
     "hybrid": {"size": "small", "cnn": CNN, "sequence": SEQUENCE},
 }
 
 
-def tiny_options(name):
+@pytest.fixture(scope="module")
+def network_file(tmp_path_factory):
+    """A network of a user's own: the mean colours of a picture's quarters."""
+    file = tmp_path_factory.mktemp("network") / "quarters.pt"
+    network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
+    torch.jit.trace(network, torch.zeros(1, 3, 16, 16)).save(str(file))
+    return file
+
+
+def tiny_options(name, network_file):
     if name not in TINY:
         pytest.fail(f"method {name!r} is registered: give it tiny options here")
-    return TINY[name]
+    return TINY[name] | ({"file": str(network_file)} if name == "svm-network" else {})
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +98,9 @@ def parts(frames):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_keeps_the_contract(name, faces, tmp_path):
+def test_a_method_keeps_the_contract(name, faces, network_file, tmp_path):
     method_class = load_method(name)
-    options = method_class.Options.model_validate(tiny_options(name))
+    options = method_class.Options.model_validate(tiny_options(name, network_file))
     method = method_class(options)
     assert isinstance(method.needs(), Needs)
     assert type(method.code_version) is int
