@@ -236,7 +236,7 @@ def _run(options: argparse.Namespace) -> int:
         nonlocal status
         if not result.worked:
             print("everything was done already")
-        status = _report_on(result.store.folder)
+        status = _report_on(result.store.folder, rebuild=result.changed)
 
     try:
         run_suite(
@@ -253,12 +253,14 @@ def _run(options: argparse.Namespace) -> int:
     return status
 
 
-def _report_on(folder: Path, out: Path | None = None) -> int:
-    """Builds and prints the report; 1 if the run has holes."""
+def _report_on(folder: Path, out: Path | None = None, *, rebuild: bool = True) -> int:
+    """Builds the report, if it has to be, and prints it; 1 if the run has holes."""
     from harness.store import RunStore
     from reports.build import build, summary_table
 
-    page = build(folder, out)
+    page = folder / "report"
+    if rebuild or not (page / "report.html").is_file():
+        page = build(folder, out)
     print(summary_table(folder))
     print(f"report: {page / 'report.html'}")
     store = RunStore(folder)

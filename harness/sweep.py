@@ -25,11 +25,13 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResult:
-    """How a run ended: its store, and the state of every job."""
+    """How a run ended: its store, the state of every job, whether anything was done, and whether
+    anything is other than at the end of the run before."""
 
     store: RunStore
     states: dict[str, State]
     worked: bool
+    changed: bool
 
     @property
     def complete(self) -> bool:
@@ -84,7 +86,7 @@ def run_suite(
     store = RunStore(run_folder(suite, out) if out else RUNS / loaded.spec.name)
     store.check_place()
     with store.driver_lock():
-        store.begin(plan, text)
+        changed = store.begin(plan, text)
         store.clear_running()
         store.forget_failures()
         states = store.states(plan)
@@ -94,7 +96,9 @@ def run_suite(
             if left:
                 _work(plan, store, states, address, cpus, gpus)
                 states = store.states(plan)
-            result = SweepResult(store=store, states=states, worked=bool(left))
+            result = SweepResult(
+                store=store, states=states, worked=bool(left), changed=changed or bool(left)
+            )
             if at_end is not None:
                 at_end(result)
     return result

@@ -3,7 +3,8 @@
 Each step: the sampler names the frames of the global batch, each worker crops its part on its own
 device, the loss is divided by the global count, gradients are added over workers. Every
 ``evaluate_every`` steps the validation subjects are scored; that decides about the rate, the
-weights that are kept, and is a checkpoint.
+weights that are kept, and is a checkpoint. A fixed part of the training frames is scored then as
+well, which decides about nothing: it is the curve of Fig. 7, on the same frames for every sampler.
 
 What always holds:
 - frames without a known label are never drawn;
@@ -31,7 +32,8 @@ from harness.errors import UserError
 from harness.method import Context
 from hybrid.anet import build_network, parameter_groups
 from hybrid.anet_model import AnetModel, autocast, outputs_of
-from hybrid.draws import derived_seed, torch_generator
+from hybrid.composition_file import write_composition
+from hybrid.draws import derived_seed, numpy_generator, torch_generator
 from hybrid.dropout import MaskSource, draw_masks_from
 from hybrid.faces_on_device import (
     LOCAL_MEAN,
@@ -125,6 +127,13 @@ def make_sampler(labels_NL: np.ndarray, options: CnnOptions, seed: int) -> Batch
         raise UserError(f"sampler {options.sampler!r}: {error}") from error
 
 
+def probe_rows(rows_K: np.ndarray, num: int, seed: int) -> np.ndarray:
+    """(min(num, K),) of ``rows_K`` in order, each as likely as any other: so rates are those of
+    the training part."""
+    draw = numpy_generator(seed, "training probe")
+    return np.sort(draw.choice(rows_K, min(num, len(rows_K)), replace=False))
+
+
 class CnnTraining:
     """One training; ``run`` is the loop, told from top to bottom."""
 
@@ -141,16 +150,19 @@ class CnnTraining:
     ) -> None:
         self.options, self.context = options, context
         self.network, self.device = network, next(network.parameters()).device
+        self.aus = train.aus
         self.rows_K = np.flatnonzero((labels_NL != 0).any(1))
         self.labels_NL = labels_NL
         self.labels = torch.from_numpy(np.array(labels_NL)).to(self.device)
         self.sampler = make_sampler(labels_NL[self.rows_K], options, context.seed)
         self.faces = self._on_device(train, mean, scale)
-        # Each worker scores its share of the validation frames.
+        # Each worker scores its share of the validation frames, and of the training probe.
         share = slice(context.rank, None, context.world_size)
         self.validation_labels = torch.from_numpy(np.array(validation.labels))
         part = validation.select(np.arange(len(validation))[share])
         self.validation_faces = self._on_device(part, mean, scale)
+        self.probe_P = probe_rows(self.rows_K, options.training_probe, context.seed)
+        self.probe_faces = self._on_device(train.select(self.probe_P[share]), mean, scale)
         self.optimiser = torch.optim.SGD(
             parameter_groups(network, options),
             lr=options.lr,
@@ -165,6 +177,8 @@ class CnnTraining:
         if (folder := context.restore()) is not None:
             progress, sampler_state = take_up(folder, self.network, self.optimiser)
             self.sampler.load_state_dict(sampler_state)
+        if context.rank == 0:
+            self._record_batches()
         model = shared_between_workers(self.network, context)
         stream = _endless(self.sampler)
         self.network.train()
@@ -190,6 +204,7 @@ class CnnTraining:
                 "loss": float(loss.mean()),
                 "lr": self._rate(until - 1, progress.drops),
                 "images_per_second": sum(map(len, plan)) / max(seconds, 1e-9),
+                **self._probe(),
                 **self._evaluate(progress),
             }
             context.report(row, checkpoint=lambda into: self._save(into, progress))
@@ -255,12 +270,7 @@ class CnnTraining:
         labels_NL = self.validation_labels
         if not len(labels_NL):
             return {}
-        logits_NL = torch.zeros(labels_NL.shape, device=self.device)
-        share = slice(self.context.rank, None, self.context.world_size)
-        mine = [logits for logits, _ in outputs_of(self.network, self.validation_faces, options)]
-        if mine:
-            logits_NL[share] = torch.cat(mine)
-        logits_NL = summed_over_workers(logits_NL, self.context).cpu()
+        logits_NL = self._logits(self.validation_faces, len(labels_NL))
         loss = float(multilabel_cross_entropy(logits_NL, labels_NL, options.ce_norm))
         f1 = mean_f1(labels_NL.numpy(), logits_NL.numpy())
         progress.consider(f1, self.network)
@@ -273,6 +283,29 @@ class CnnTraining:
             progress.drops += 1
             progress.finished = progress.drops > options.max_drops
         return {"validation_loss": loss, "validation_mean_f1": f1}
+
+    def _probe(self) -> dict[str, float]:
+        """F1 on the frames of the training probe, by which nothing is decided."""
+        if not len(self.probe_P):
+            return {}
+        logits_PL = self._logits(self.probe_faces, len(self.probe_P))
+        return {"training_mean_f1": mean_f1(self.labels_NL[self.probe_P], logits_PL.numpy())}
+
+    def _logits(self, faces: FacesOnDevice, num_frames: int) -> Tensor:
+        """(num_frames, L) logits on the host, put together from each worker's share of the
+        frames."""
+        num_aus = self.labels_NL.shape[1]
+        logits_NL = torch.zeros((num_frames, num_aus), device=self.device)
+        mine = [logits for logits, _ in outputs_of(self.network, faces, self.options)]
+        if mine:
+            logits_NL[self.context.rank :: self.context.world_size] = torch.cat(mine)
+        return summed_over_workers(logits_NL, self.context).cpu()
+
+    def _record_batches(self) -> None:
+        """Leaves the composition of one epoch's batches beside the history."""
+        known_KL = self.labels_NL[self.rows_K]
+        batches = make_sampler(known_KL, self.options, self.context.seed)
+        write_composition(self.context.folder, self.aus, known_KL, batches)
 
     def _save(self, folder: Path, progress: Progress) -> None:
         save_training(folder, self.network, self.optimiser, progress, self.sampler.state_dict())

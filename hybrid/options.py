@@ -37,6 +37,7 @@ ANET_PRESETS: Mapping[str, Mapping[str, Any]] = {
         "schedule": "cosine",
         "evaluate_every": 50,
         "keep": "last",
+        "training_probe": 300,
     },
 }
 SEQUENCE_PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -111,6 +112,9 @@ class CnnOptions(Options):
             ``step_every`` iterations; ``cosine`` falls to 0 at the last; ``constant``.
         evaluate_every: iterations between evaluations on the validation subjects; each is also a
             checkpoint.
+        training_probe: training frames on which F1 is reported at each evaluation, drawn once,
+            evenly from all that have a label, whatever the sampler draws (Fig. 7); 0 for none.
+            Changes nothing of what is learned.
         keep: ``best`` keeps the weights with the best mean F1 of all evaluations, ``last`` the
             last, for where one or two validation subjects cannot tell good from lucky.
         prior_correction: subtract from each logit the log-odds by which the sampler raised its AU,
@@ -148,6 +152,7 @@ class CnnOptions(Options):
     patience: int = Field(default=3, ge=1)
     max_drops: int = Field(default=3, ge=0)
     evaluate_every: int = Field(default=500, ge=1)
+    training_probe: int = Field(default=1000, ge=0)
     keep: Literal["best", "last"] = "best"
     prior_correction: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -75,7 +75,9 @@ def _parts(
     ranks = run_wide("critical-difference", "pairs")
     if ranks:
         parts.append(Part(key="ranks", title="Ranks", shown=ranks))
-    trained = run_wide("training-curves", "base-rates")
+    trained = run_wide(
+        "training-f1", "training-curves", "batch-composition", "batches", "base-rates"
+    )
     if trained:
         parts.append(Part(key="training", title="Data and training", shown=trained))
     parts.append(Part(key="costs", title="Cost", shown=run_wide("cost", "gantt")))

@@ -13,7 +13,6 @@ import re
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,20 +43,9 @@ class Watcher(Protocol):
         """Called a few times a second."""
 
 
-@dataclass
-class Outcome:
-    """What a sweep came to: keys of jobs by how they ended."""
-
-    done: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    blocked: list[str] = field(default_factory=list)
-
-
-def run_sweep(
-    plan: Plan, store: RunStore, resources: dict[str, float], watcher: Watcher
-) -> Outcome:
+def run_sweep(plan: Plan, store: RunStore, resources: dict[str, float], watcher: Watcher) -> None:
     """Does every job of the plan that is not done yet, on the Ray that is initialised."""
-    return _Sweep(plan, store, resources, watcher).run()
+    _Sweep(plan, store, resources, watcher).run()
 
 
 class _Sweep:
@@ -68,7 +56,6 @@ class _Sweep:
         self.store = store
         self.watcher = watcher
         self.resources = resources
-        self.outcome = Outcome()
         self.done = {key for key, job in plan.jobs.items() if store.is_done(job)}
         self.waiting_for = {
             key: {need for need in job.needs if need not in self.done}
@@ -83,8 +70,9 @@ class _Sweep:
         self.in_flight: dict[Any, str] = {}
         self.held = 0.0
         self.started: set[str] = set()
+        self.blocked: set[str] = set()
 
-    def run(self) -> Outcome:
+    def run(self) -> None:
         try:
             while self.ready or self.in_flight:
                 self._submit()
@@ -99,7 +87,6 @@ class _Sweep:
             for reference in self.in_flight:
                 ray.cancel(reference, force=True, recursive=True)
             raise
-        return self.outcome
 
     def _submit(self) -> None:
         """Submits ready jobs while the cluster has room, and a few more."""
@@ -147,7 +134,6 @@ class _Sweep:
         if "seconds" in summary:
             record_timing(job, summary["seconds"])
         self.done.add(key)
-        self.outcome.done.append(key)
         self.watcher.changed(job, "done", _detail(summary))
         for waiting in self.needed_by.get(key, []):
             self.waiting_for[waiting].discard(key)
@@ -156,14 +142,13 @@ class _Sweep:
 
     def _fail(self, job: Job, failure: dict[str, Any]) -> None:
         self.store.record_failure(job, failure)
-        self.outcome.failed.append(job.key)
         self.watcher.changed(job, "failed", failure["error"])
         self._block(job.key)
 
     def _block(self, key: str) -> None:
         for waiting in self.needed_by.get(key, []):
-            if waiting not in self.outcome.blocked:
-                self.outcome.blocked.append(waiting)
+            if waiting not in self.blocked:
+                self.blocked.add(waiting)
                 self.watcher.changed(self.plan.jobs[waiting], "blocked", "")
                 self._block(waiting)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from reports.evaluation import Evaluation
 from reports.figure import Figure
 from reports.figures.base_rates import base_rates
+from reports.figures.batch_composition import batch_composition
 from reports.figures.critical_difference import critical_difference
 from reports.figures.gains import gains
 from reports.figures.gantt import gantt
@@ -19,6 +20,7 @@ from reports.figures.score_curves import (
     reliability_diagrams,
 )
 from reports.figures.training_curves import training_curves
+from reports.figures.training_f1 import training_f1
 
 OF_A_SETTING = (label_raster, gains, precision_recall_curves, event_curves, reliability_diagrams)
 
@@ -30,7 +32,9 @@ def every_figure(evaluation: Evaluation) -> list[Figure]:
         figures += [draw(evaluation, setting) for draw in OF_A_SETTING]
     figures += [
         critical_difference(evaluation),
+        training_f1(evaluation),
         training_curves(evaluation),
+        batch_composition(evaluation),
         gantt(evaluation),
         base_rates(evaluation),
     ]

@@ -1,4 +1,4 @@
-"""Training as it was reported, step by step: loss, and validation F1 (the paper, Fig. 7).
+"""Training as it was reported, step by step: losses, and F1 on validation and training frames.
 
 A row of panels a kind of training, a line a job; what was reported without steps (a search over a
 few values) is no curve and not drawn.
@@ -44,7 +44,7 @@ def training_curves(evaluation: Evaluation) -> Figure | None:
                         [row[name] for row in kept],
                         color=colour,
                         linewidth=1.1,
-                        linestyle="--" if name == "validation_loss" else "-",
+                        linestyle="--" if name.startswith("validation") else "-",
                     )
                     hover(line, f"{job.title}, {name}: {kept[-1][name]:.3g} in the end")
         for axes in grid[-1]:
@@ -53,9 +53,10 @@ def training_curves(evaluation: Evaluation) -> Figure | None:
     return Figure(
         key="training-curves",
         title="Training",
-        caption="A line a job. Losses: training drawn through, validation dashed. F1 is the mean "
-        "over AUs on the validation part, which is distributed as it was recorded, whatever the "
-        "sampling of batches.",
+        caption="A line a job: training drawn through, validation dashed. F1 is the mean over AUs, "
+        "on frames that are distributed as they were recorded, whatever the sampling of batches: "
+        "of the validation part, and where a training reports it, of a fixed part of the training "
+        "frames.",
         svg=svg,
     )
 

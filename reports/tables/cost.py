@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from reports.evaluation import Evaluation
 from reports.table import Column, Entry, Row, Table, count, number, text
+from reports.trainings import stages_under
 
 
 def cost_table(evaluation: Evaluation) -> Table:
@@ -15,7 +15,7 @@ def cost_table(evaluation: Evaluation) -> Table:
     rows = []
     for method in evaluation.plan.methods:
         cells = list(dict.fromkeys(c.job for c in evaluation.plan.cells if c.method == method))
-        stages = _stages(run.plan.jobs, cells)
+        stages = stages_under(run.plan.jobs, cells)
         own = [run.records[key]["cost"] for key in cells if key in run.records]
         shared = [run.records[key]["cost"] for key in stages if key in run.records]
         everything = [*own, *shared]
@@ -54,18 +54,6 @@ def cost_table(evaluation: Evaluation) -> Table:
             "memory is that of the process so far, which may have done other jobs before.",
         ),
     )
-
-
-def _stages(jobs: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
-    """Stage jobs that the given jobs rest on, directly or not."""
-    found: dict[str, None] = {}
-    waiting = list(keys)
-    while waiting:
-        for need in jobs[waiting.pop()].needs:
-            if need in jobs and jobs[need].kind == "stage" and need not in found:
-                found[need] = None
-                waiting.append(need)
-    return list(found)
 
 
 def _seconds(costs: list[Mapping[str, float]], name: str) -> Entry:

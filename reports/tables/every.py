@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from reports.evaluation import Evaluation
 from reports.table import Table
+from reports.tables.batch_composition import batch_composition_table
 from reports.tables.cost import cost_table
 from reports.tables.cross_dataset import cross_dataset
 from reports.tables.measures import all_measures, folds, poolings
@@ -29,7 +30,7 @@ def every_table(evaluation: Evaluation) -> list[Table]:
             published(evaluation, setting),
         ]
     tables += [cross_dataset(evaluation, "f1"), cross_dataset(evaluation, "auc")]
-    tables += [pairs(evaluation), cost_table(evaluation)]
+    tables += [pairs(evaluation), batch_composition_table(evaluation), cost_table(evaluation)]
     return with_own_keys([table for table in tables if table is not None])
 
 

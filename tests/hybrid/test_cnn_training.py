@@ -8,7 +8,7 @@ import torch
 from harness.context import LocalContext
 from harness.errors import UserError
 from hybrid import cnn_training
-from hybrid.cnn_training import make_sampler, train_cnn
+from hybrid.cnn_training import make_sampler, probe_rows, train_cnn
 from hybrid.options import CnnOptions
 from hybrid.selection import mean_f1
 
@@ -21,6 +21,7 @@ TINY = {
     "batch": 16,
     "iterations": 9,
     "evaluate_every": 3,
+    "training_probe": 40,
 }
 
 
@@ -111,6 +112,67 @@ def test_keep_best_gives_the_weights_of_the_best_evaluation(toy_parts, context):
     best = max(row["validation_mean_f1"] for row in rows)
     assert mean_f1(validation.labels, model.scores(validation)) == pytest.approx(best)
     assert model.about["best_validation_mean_f1"] == pytest.approx(best)
+
+
+def test_the_probe_is_reported_and_changes_nothing(toy_parts, context):
+    train, validation, _ = toy_parts
+    rows, weights = {}, {}
+    for probe in (0, 40):
+        options = tiny(training_probe=probe, schedule="plateau", keep="best")
+        weights[probe] = weights_of(train_cnn(train, validation, options, context(f"p{probe}")))
+        rows[probe] = history(context(f"p{probe}"))
+    assert same(weights[0], weights[40])
+    for without, with_probe in zip(rows[0], rows[40], strict=True):
+        assert set(with_probe) - set(without) == {"training_mean_f1"}
+        assert without["validation_loss"] == with_probe["validation_loss"]
+
+
+@pytest.mark.parametrize("sampler", ["random", "momu"])
+def test_the_probe_is_of_training_frames_whatever_the_sampler(toy_parts, context, sampler):
+    train, validation, _ = toy_parts
+    options = tiny(sampler=sampler, keep="last", training_probe=40)
+    model = train_cnn(train, validation, options, context(seed=5))
+    known = np.flatnonzero((train.labels != 0).any(1))
+    probed = train.select(probe_rows(known, 40, 5))
+    expected = mean_f1(probed.labels, model.scores(probed.unlabelled()))
+    assert history(context())[-1]["training_mean_f1"] == pytest.approx(expected)
+
+
+def test_probe_rows_are_drawn_evenly_and_by_seed():
+    rows = np.arange(0, 3000, 3)
+    drawn = [probe_rows(rows, 100, seed) for seed in range(60)]
+    assert all(len(set(d)) == 100 and set(d) <= set(rows) for d in drawn)
+    assert np.array_equal(drawn[7], probe_rows(rows, 100, 7))
+    assert not np.array_equal(drawn[7], drawn[8])
+    assert np.mean(drawn) == pytest.approx(1498.5, abs=60)  # four standard errors
+    assert np.array_equal(probe_rows(rows, 5000, 0), rows)
+    assert len(probe_rows(rows, 0, 0)) == 0
+
+
+@pytest.mark.parametrize("sampler", ["random", "momu"])
+def test_what_is_in_the_batches_stands_beside_the_history(toy_parts, context, sampler):
+    train, validation, _ = toy_parts
+    job = context(seed=2)
+    options = tiny(sampler=sampler, iterations=1, evaluate_every=1)
+    train_cnn(train, validation, options, job)
+    found = json.loads((job.folder / "composition.json").read_text())
+    labels = train.labels[(train.labels != 0).any(1)]
+    batches = list(make_sampler(labels, options, 2))
+    counts = np.stack([(labels[batch] > 0).sum(0) for batch in batches])
+    assert found["aus"] == [1, 6, 12]
+    assert found["batches"] == len(batches)
+    assert found["count_mean"] == pytest.approx(counts.mean(0), abs=1e-4)
+    assert found["count_sd"] == pytest.approx(counts.std(0), abs=1e-4)
+    assert (found["count_min"], found["count_max"]) == (
+        counts.min(0).tolist(),
+        counts.max(0).tolist(),
+    )
+    drawn = np.concatenate(batches)
+    assert found["share_used"] == pytest.approx(len(set(drawn.tolist())) / len(labels))
+    assert found["max_reuse"] == np.bincount(drawn).max()
+    assert found["base_rates"] == pytest.approx(
+        (labels > 0).sum(0) / (labels != 0).sum(0), abs=1e-4
+    )
 
 
 def test_the_plateau_schedule_drops_the_rate_and_then_stops(toy_parts, context, monkeypatch):
