@@ -138,6 +138,12 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--watch", type=float, metavar="SECONDS", help="rebuild so often while the run goes on"
     )
+    report.add_argument(
+        "--rope",
+        type=_points,
+        metavar="POINTS",
+        help="add a Bayesian comparison; differences within so many F1 points count as none",
+    )
 
     from harness.commands.datasets import add_audit, add_prepare, add_synth
     from harness.commands.predict import add_predict
@@ -253,14 +259,24 @@ def _run(options: argparse.Namespace) -> int:
     return status
 
 
-def _report_on(folder: Path, out: Path | None = None, *, rebuild: bool = True) -> int:
+def _points(text: str) -> float:
+    """A width in F1 points, 0 or more."""
+    points = float(text)
+    if not 0 <= points < 100:
+        raise ValueError(text)
+    return points
+
+
+def _report_on(
+    folder: Path, out: Path | None = None, *, rope: float | None = None, rebuild: bool = True
+) -> int:
     """Builds the report, if it has to be, and prints it; 1 if the run has holes."""
     from harness.store import RunStore
     from reports.build import build, summary_table
 
     page = folder / "report"
     if rebuild or not (page / "report.html").is_file():
-        page = build(folder, out)
+        page = build(folder, out, rope=rope)
     print(summary_table(folder))
     print(f"report: {page / 'report.html'}")
     store = RunStore(folder)
@@ -316,9 +332,9 @@ def _report(options: argparse.Namespace) -> int:
     else:
         folder = run_folder(options.suites[0], None)
     while options.watch and RunStore(folder).driver_at_work():
-        _report_on(folder, out)
+        _report_on(folder, out, rope=options.rope)
         time.sleep(options.watch)
-    return _report_on(folder, out)
+    return _report_on(folder, out, rope=options.rope)
 
 
 if __name__ == "__main__":

@@ -40,8 +40,11 @@ __all__ = ["build", "summary_table", "write_report"]
 REPORT_VERSION = 1
 
 
-def build(run_folder: Path, out: Path | None = None) -> Path:
+def build(run_folder: Path, out: Path | None = None, *, rope: float | None = None) -> Path:
     """Writes the report of a run into ``out``, else ``<run>/report``; returns that folder.
+
+    ``rope`` adds the Bayesian comparison of the methods, with a region of practical equivalence of
+    so many F1 points to either side.
 
     A run that is unfinished or damaged in part is rendered as far as it goes. A folder that holds
     no run, an empty run, or one of another version is a ``UserError``; so is an ``out`` that holds
@@ -51,7 +54,7 @@ def build(run_folder: Path, out: Path | None = None) -> Path:
 
     target = Path(out) if out is not None else Path(run_folder) / "report"
     evaluation = evaluate_run(run_folder)
-    tables = every_table(evaluation)
+    tables = every_table(evaluation, rope)
     figures = every_figure(evaluation)
     page = lay_out(evaluation, tables, figures)
     return write_report(

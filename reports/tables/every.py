@@ -9,6 +9,7 @@ from reports.table import Table
 from reports.tables.batch_composition import batch_composition_table
 from reports.tables.cost import cost_table
 from reports.tables.cross_dataset import cross_dataset
+from reports.tables.equivalence import equivalence
 from reports.tables.measures import all_measures, folds, poolings
 from reports.tables.overview import overview
 from reports.tables.pairs import pairs
@@ -17,8 +18,11 @@ from reports.tables.published import published
 from reports.tables.unfinished import unfinished
 
 
-def every_table(evaluation: Evaluation) -> list[Table]:
-    """Overview, unfinished cells, each setting's tables, the cross-dataset matrix, cost."""
+def every_table(evaluation: Evaluation, rope: float | None = None) -> list[Table]:
+    """Overview, unfinished cells, each setting's tables, the cross-dataset matrix, cost.
+
+    ``rope``, in F1 points, adds the Bayesian comparison of the methods.
+    """
     tables: list[Table | None] = [overview(evaluation), unfinished(evaluation)]
     for setting in evaluation.plan.settings:
         tables += [
@@ -30,7 +34,8 @@ def every_table(evaluation: Evaluation) -> list[Table]:
             published(evaluation, setting),
         ]
     tables += [cross_dataset(evaluation, "f1"), cross_dataset(evaluation, "auc")]
-    tables += [pairs(evaluation), batch_composition_table(evaluation), cost_table(evaluation)]
+    tables += [pairs(evaluation), None if rope is None else equivalence(evaluation, rope)]
+    tables += [batch_composition_table(evaluation), cost_table(evaluation)]
     return with_own_keys([table for table in tables if table is not None])
 
 

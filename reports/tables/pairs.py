@@ -42,6 +42,7 @@ def pairs(evaluation: Evaluation) -> Table | None:
             *friedman,
             ("pooling", "pooled over folds"),
             ("thresholds", "fixed at 0"),
+            ("frames, subjects, frame sets", "under each setting's table"),
         ),
         notes=(
             "AUs of one dataset are not independent blocks: the p-values are too small by an "

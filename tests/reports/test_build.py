@@ -1,5 +1,6 @@
 """The report as it lies on disk: complete, the same bytes every time, whole or not at all."""
 
+import csv
 import json
 import re
 import shutil
@@ -196,3 +197,24 @@ def test_the_tables_compile(unfinished_report, tmp_path):
         timeout=120,
     )
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_bayesian_comparison_is_an_option(finished, tmp_path):
+    """Its probabilities are those of the statistics room, and it stands only where asked for."""
+    from harness.statistics.equivalence import bayesian_signed_rank
+    from reports.evaluation import evaluate_run
+    from reports.ranks import block_values
+
+    plain = build(finished, tmp_path / "plain")
+    assert not (plain / "tables" / "equivalence.csv").exists()
+    asked = build(finished, tmp_path / "asked", rope=2.0)
+    lines = (asked / "tables" / "equivalence.csv").read_text().splitlines()
+    header, *rows = csv.reader(line for line in lines if not line.startswith("#"))
+    methods, values = block_values(evaluate_run(finished))
+    assert header[1:] == [f"better than {name}" for name in methods]
+    for i, row in enumerate(rows):
+        for j, cell in enumerate(row[1:]):
+            if i != j:
+                expected = bayesian_signed_rank(values[:, i] - values[:, j], rope=0.02)
+                assert float(cell) == pytest.approx(expected.better, abs=0.005)
+    assert "practical equivalence" in (asked / "report.md").read_text()
