@@ -84,6 +84,10 @@ def sweep_seconds(folder: Path, name: str, *, jobs: int, sleep: float, cpus: int
     return max(cost["started"] + cost["seconds"] for cost in costs) - begun
 
 
+def _nothing() -> None:
+    """What a bare task does."""
+
+
 def bare_seconds(jobs: int, cpus: int) -> float:
     """Seconds of as many bare Ray tasks that do nothing."""
     import ray
@@ -91,7 +95,7 @@ def bare_seconds(jobs: int, cpus: int) -> float:
     from harness.engine.cluster import ray_cluster
 
     with ray_cluster(cpus=cpus):
-        task: Any = ray.remote(int)
+        task: Any = ray.remote(_nothing)
         ray.get([task.remote() for _ in range(8)])  # workers started
         begun = time.perf_counter()
         ray.get([task.remote() for _ in range(jobs)])

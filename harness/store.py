@@ -10,7 +10,7 @@
       failed/<key>.json     what a job raised, with its traceback
       jobs/<key>.partial/   a job at work: checkpoints, history; survives a crash
       jobs/<key>/           a finished job: job.json, result.json, scores.parquet, history.jsonl,
-                            model/
+                            model/, and what else its training left for reports
 
 A finished job is put in place by one rename, so it is there whole or not at all, and nobody needs a
 database. A feature or a dataset is finished when its file or folder stands at its own place.

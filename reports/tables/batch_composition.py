@@ -20,7 +20,6 @@ def batch_composition_table(evaluation: Evaluation) -> Table | None:
         columns=(
             Column(key="dataset", title="Trained on", kind="text"),
             Column(key="sampler", title="Sampler", kind="text"),
-            Column(key="methods", title="Methods", kind="text"),
             Column(key="trainings", title="Trainings", help="folds × seeds"),
             Column(key="batches", title="Batches", help="of an epoch"),
             Column(key="size", title="Frames", help="of a batch"),
@@ -43,6 +42,7 @@ def batch_composition_table(evaluation: Evaluation) -> Table | None:
             "Of one epoch of each training's batches, as it left them; means over trainings. "
             "Between: variation of an AU's share between batches. Within: the most frequent over "
             "the rarest AU of a batch; a missing one counts as one frame.",
+            *dict.fromkeys(f"{one.sampler}: {', '.join(one.methods)}." for one in found),
             *problems,
         ),
     )
@@ -53,7 +53,6 @@ def _row(one: SamplerBatches, aus: list[int]) -> Row:
         entries=(
             text(one.dataset),
             text(one.sampler),
-            text(", ".join(one.methods)),
             number(one.trainings, 0),
             number(one.batches, 0),
             number(one.batch_size, 1),

@@ -99,7 +99,8 @@ def test_the_table_has_a_row_a_sampler(sampled):
     table = batch_composition_table(sampled)
     titles = [column.key for column in table.columns]
     rows = [dict(zip(titles, row.entries, strict=True)) for row in table.rows]
-    assert [row["methods"].text for row in rows] == ["rs, rs-val", "momu"]
+    assert [row["sampler"].text for row in rows] == ["random", "momu (step 2)"]
+    assert {"random: rs, rs-val.", "momu (step 2): momu."} <= set(table.notes)
     assert [row["trainings"].value for row in rows] == [3, 3]
     assert rows[0]["used"].value == 100
     assert rows[1]["within"].value < rows[0]["within"].value  # what MOMU is for
@@ -125,7 +126,7 @@ def test_a_damaged_file_is_named_and_left_out(run, tmp_path, content):
     (RunStore(copy).job_folder(first.key) / "composition.json").write_text(content)
     table = batch_composition_table(evaluate_run(copy, details=False))
     assert any("composition.json of" in note and "left out" in note for note in table.notes)
-    assert table.rows[0].entries[3].value == 2
+    assert table.rows[0].entries[2].value == 2
 
 
 def test_training_f1_is_a_line_for_methods_that_went_alike(sampled):
