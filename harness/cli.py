@@ -242,7 +242,7 @@ def _run(options: argparse.Namespace) -> int:
         nonlocal status
         if not result.worked:
             print("everything was done already")
-        status = _report_on(result.store.folder, rebuild=result.changed)
+        status = _report_on(result.store.folder, only_if_changed=True)
 
     try:
         run_suite(
@@ -268,18 +268,22 @@ def _points(text: str) -> float:
 
 
 def _report_on(
-    folder: Path, out: Path | None = None, *, rope: float | None = None, rebuild: bool = True
+    folder: Path,
+    out: Path | None = None,
+    *,
+    rope: float | None = None,
+    only_if_changed: bool = False,
 ) -> int:
-    """Builds the report, if it has to be, and prints it; 1 if the run has holes."""
+    """Builds the report and prints its table; 1 if the run has holes."""
     from harness.store import RunStore
     from reports.build import build, summary_table
 
+    store = RunStore(folder)
     page = folder / "report"
-    if rebuild or not (page / "report.html").is_file():
+    if not only_if_changed or store.changed_since(page / "report.html"):
         page = build(folder, out, rope=rope)
     print(summary_table(folder))
     print(f"report: {page / 'report.html'}")
-    store = RunStore(folder)
     states = store.states(store.plan())
     return 1 if {"failed", "blocked"} & set(states.values()) else 0
 

@@ -61,20 +61,22 @@ class RunStore:
                 f"{self.folder} holds other files and is not a run folder: give another --out"
             )
 
-    def begin(self, plan: Plan, suite_text: str) -> bool:
-        """Writes the frozen suite and the plan; what earlier plans finished stays.
-
-        Returns whether the plan is another than the one that stood there.
-        """
+    def begin(self, plan: Plan, suite_text: str) -> None:
+        """Writes the frozen suite and the plan; what earlier plans finished stays."""
         self.check_place()
         for name in ("jobs", "running", "failed"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         write_text(self.folder / "suite.yaml", suite_text)
         file, text = self.folder / "plan.json", json.dumps(plan.to_json()) + "\n"
-        if file.is_file() and file.read_text(encoding="utf-8") == text:
-            return False
-        write_text(file, text)
-        return True
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            write_text(file, text)
+
+    def changed_since(self, file: Path) -> bool:
+        """Whether a job has ended, or the plan has changed, since that file was written."""
+        if not file.is_file():
+            return True
+        parts = [self.folder / name for name in ("plan.json", "jobs", "failed")]
+        return max(part.stat().st_mtime_ns for part in parts) > file.stat().st_mtime_ns
 
     def _foreign(self) -> Iterator[Path]:
         own = {"driver.lock", "ray.log", "jobs", "running", "failed", "suite.yaml"}

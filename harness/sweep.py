@@ -25,13 +25,11 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResult:
-    """How a run ended: its store, the state of every job, whether anything was done, and whether
-    anything is other than at the end of the run before."""
+    """How a run ended: its store, the state of every job, and whether anything was done."""
 
     store: RunStore
     states: dict[str, State]
     worked: bool
-    changed: bool
 
     @property
     def complete(self) -> bool:
@@ -86,7 +84,7 @@ def run_suite(
     store = RunStore(run_folder(suite, out) if out else RUNS / loaded.spec.name)
     store.check_place()
     with store.driver_lock():
-        changed = store.begin(plan, text)
+        store.begin(plan, text)
         store.clear_running()
         store.forget_failures()
         states = store.states(plan)
@@ -96,9 +94,7 @@ def run_suite(
             if left:
                 _work(plan, store, states, address, cpus, gpus)
                 states = store.states(plan)
-            result = SweepResult(
-                store=store, states=states, worked=bool(left), changed=changed or bool(left)
-            )
+            result = SweepResult(store=store, states=states, worked=bool(left))
             if at_end is not None:
                 at_end(result)
     return result

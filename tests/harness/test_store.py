@@ -1,6 +1,9 @@
 """The run store: states, failures, and what is refused."""
 
 import json
+import os
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -126,3 +129,28 @@ def test_an_empty_folder_holds_no_run(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file"):
         RunStore(tmp_path / "file").check_place()
+
+
+def test_a_report_is_current_until_a_job_ends_or_the_plan_changes(store, plan):
+    report = store.folder / "report.html"
+    assert store.changed_since(report)
+
+    def built():
+        report.write_text("page")
+        later = max(p.stat().st_mtime_ns for p in store.folder.iterdir()) + 1_000_000
+        os.utime(report, ns=(later, later))
+
+    built()
+    store.begin(plan, "name: s\n")
+    assert not store.changed_since(report)
+    time.sleep(0.01)
+    finish(store, plan.jobs["a"])
+    assert store.changed_since(report)
+    built()
+    time.sleep(0.01)
+    store.record_failure(plan.jobs["d"], {"error": "E", "traceback": ""})
+    assert store.changed_since(report)
+    built()
+    time.sleep(0.01)
+    store.begin(replace(plan, description="another"), "name: s\n")
+    assert store.changed_since(report)
