@@ -49,6 +49,7 @@ from hybrid.progress import Progress, check_finite, save_training, take_up
 from hybrid.selection import mean_f1
 from hybrid.workers import device_of, placed, shared_between_workers, summed_over_workers
 from sampling.batches import Batches
+from sampling.loss_weights import positive_weights
 
 
 def train_cnn(
@@ -154,6 +155,10 @@ class CnnTraining:
         self.rows_K = np.flatnonzero((labels_NL != 0).any(1))
         self.labels_NL = labels_NL
         self.labels = torch.from_numpy(np.array(labels_NL)).to(self.device)
+        self.positive_weights_L = None
+        if options.positive_weights:
+            weights_L = positive_weights(labels_NL[self.rows_K]).astype(np.float32)
+            self.positive_weights_L = torch.from_numpy(weights_L).to(self.device)
         self.sampler = make_sampler(labels_NL[self.rows_K], options, context.seed)
         self.faces = self._on_device(train, mean, scale)
         # Each worker scores its share of the validation frames, and of the training probe.
@@ -230,7 +235,8 @@ class CnnTraining:
             group["lr"] = group["lr_factor"] * rate
         with autocast(self.device, options.precision):
             logits_BL, _ = model(faces)
-        loss = cross_entropy_sum(logits_BL, self.labels[rows]) / self._denominator(whole)
+        loss = cross_entropy_sum(logits_BL, self.labels[rows], self.positive_weights_L)
+        loss = loss / self._denominator(whole)
         (loss * context.world_size).backward()
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)

@@ -23,13 +23,18 @@ Normaliser = Literal["labels", "L", "batch_only", "valid"]
 Gate = Literal["k", "1"]
 
 
-def cross_entropy_sum(logits_NL: Tensor, labels_NL: Tensor) -> Tensor:
-    """Sum of the cross-entropies of all known labels, in float32 (natural logarithm)."""
+def cross_entropy_sum(
+    logits_NL: Tensor, labels_NL: Tensor, positive_weights_L: Tensor | None = None
+) -> Tensor:
+    """Sum of the cross-entropies of all known labels, in float32 (natural logarithm).
+
+    ``positive_weights_L`` multiplies the terms of present labels, AU by AU.
+    """
     logits_NL = logits_NL.float()
     target_NL = (labels_NL > 0).to(logits_NL.dtype)
     known_NL = (labels_NL != 0).to(logits_NL.dtype)
     return functional.binary_cross_entropy_with_logits(
-        logits_NL, target_NL, weight=known_NL, reduction="sum"
+        logits_NL, target_NL, weight=known_NL, pos_weight=positive_weights_L, reduction="sum"
     )
 
 

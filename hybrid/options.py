@@ -19,6 +19,17 @@ from pydantic import Field, model_validator
 from harness.method import Options
 
 Size = Literal["paper", "small"]
+Sampler = Literal[
+    "random",
+    "stratified",
+    "momu",
+    "class_aware",
+    "weighted",
+    "ml_ros",
+    "ml_rus",
+    "lp_ros",
+    "lp_rus",
+]
 
 ANET_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
@@ -103,7 +114,9 @@ class CnnOptions(Options):
             their local contrast, which evens out light and complexion where there are few subjects.
         labels: ``multi`` trains one network for all AUs (the paper), ``single`` one for each.
         ce_norm: what Eq. 1 divides by (A-5.3): ``L`` as printed, ``batch_only``, ``valid``.
-        sampler: how mini-batches are drawn (section 5), with ``sampler_options``.
+        sampler: how mini-batches are drawn (section 5, or a rival), with ``sampler_options``.
+        positive_weights: a present label weighs as much more in the loss as absent ones are more
+            frequent in the training part; the rival of sampling that leaves the batches alone.
         batch, iterations, lr, momentum, weight_decay: stochastic gradient descent as stated; biases
             take twice the rate and no decay.
         schedule: the stand-in for "reduced manually whenever the validation loss stopped
@@ -140,8 +153,9 @@ class CnnOptions(Options):
     pixels: Literal["caffe", "unit", "local"] = "caffe"
     labels: Literal["multi", "single"] = "multi"
     ce_norm: Literal["L", "batch_only", "valid"] = "L"
-    sampler: Literal["random", "stratified", "momu"] = "random"
+    sampler: Sampler = "random"
     sampler_options: dict[str, Any] = Field(default_factory=dict)
+    positive_weights: bool = False
     batch: int = Field(default=196, ge=1)
     iterations: int = Field(default=8000, ge=1)
     lr: float = Field(default=1e-3, gt=0)

@@ -1,5 +1,6 @@
 import json
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 from harness.context import LocalContext
 from harness.errors import UserError
 from hybrid import cnn_training
-from hybrid.cnn_training import make_sampler, probe_rows, train_cnn
-from hybrid.options import CnnOptions
+from hybrid.cnn_training import known_labels, make_sampler, probe_rows, train_cnn
+from hybrid.losses import cross_entropy_sum
+from hybrid.options import CnnOptions, Sampler
 from hybrid.selection import mean_f1
+from sampling.registry import STRATEGIES
 
 TINY = {
     "size": "small",
@@ -230,10 +233,8 @@ def test_frames_without_a_known_label_are_never_drawn(toy_parts, context, monkey
     monkeypatch.setattr(
         cnn_training,
         "cross_entropy_sum",
-        lambda logits, labels: (seen.append(labels), cross_entropy_sum(logits, labels))[1],
+        lambda logits, labels, _: (seen.append(labels), cross_entropy_sum(logits, labels))[1],
     )
-    from hybrid.losses import cross_entropy_sum
-
     train_cnn(train, validation, tiny(sampler="random"), context())
     assert (train.labels == 0).all(1).sum() >= 0
     assert all((labels != 0).any(1).all() for labels in seen)
@@ -256,11 +257,9 @@ def test_a_loss_that_is_not_finite_names_its_step_and_keeps_the_last_good_checkp
     train, validation, _ = toy_parts
     calls = iter(range(100))
 
-    def spoiled(logits, labels):
+    def spoiled(logits, labels, _):
         loss = cross_entropy_sum(logits, labels)
         return loss * float("nan") if next(calls) == 4 else loss
-
-    from hybrid.losses import cross_entropy_sum
 
     monkeypatch.setattr(cnn_training, "cross_entropy_sum", spoiled)
     job = context()
@@ -303,3 +302,33 @@ def test_a_checkpoint_of_another_architecture_is_refused(toy_parts, context):
     train_cnn(train, validation, tiny(), context())
     with pytest.raises(UserError, match=r"made by another architecture: its 'fc6.weight' is"):
         train_cnn(train, validation, tiny(fc=17), context())
+
+
+@pytest.mark.parametrize("sampler", get_args(Sampler))
+def test_every_sampler_of_the_options_draws_batches(toy_parts, sampler):
+    """The names are those of the sampling room, and each stream can train."""
+    labels = known_labels(toy_parts[0])
+    batches = list(make_sampler(labels, tiny(sampler=sampler), 0))
+    assert batches
+    assert all(len(batch) and batch.max() < len(labels) for batch in batches)
+    assert set(get_args(Sampler)) == set(STRATEGIES)
+
+
+def test_positive_weights_weigh_present_labels_and_leave_the_batches_alone(toy_parts, context):
+    train, validation, _ = toy_parts
+    fields = {"iterations": 2, "evaluate_every": 1, "keep": "last", "sampler": "random"}
+    plain = train_cnn(train, validation, tiny(**fields), context("plain"))
+    again = train_cnn(train, validation, tiny(**fields), context("again"))
+    weighting = tiny(**fields, positive_weights=True)
+    weighted = train_cnn(train, validation, weighting, context("weighted"))
+    faces = validation.unlabelled()
+    np.testing.assert_array_equal(plain.scores(faces), again.scores(faces))
+    assert (weighted.scores(faces) != plain.scores(faces)).any()
+
+
+def test_a_positive_weight_multiplies_the_terms_of_present_labels():
+    logits, labels = torch.tensor([[2.0, -1.0, 0.5, 0.0]]), torch.tensor([[1, -1, 0, 1]])
+    weights = torch.tensor([3.0, 5.0, 7.0, 2.0])
+    terms = torch.nn.functional.softplus(torch.tensor([-2.0, -1.0, 0.0]))
+    expected = 3 * terms[0] + terms[1] + 2 * terms[2]
+    torch.testing.assert_close(cross_entropy_sum(logits, labels, weights), expected)
