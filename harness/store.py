@@ -175,10 +175,14 @@ class RunStore:
         """Where a finished job stands."""
         return self.folder / "jobs" / key
 
+    def partial_folder(self, key: str) -> Path:
+        """Where a job works until it is finished."""
+        return self.folder / "jobs" / f"{key}.partial"
+
     @contextmanager
     def work_folder(self, job: Job) -> Iterator[Path]:
         """The folder in which a job works; locked against a second process, kept after a crash."""
-        folder = self.folder / "jobs" / f"{job.key}.partial"
+        folder = self.partial_folder(job.key)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "worker.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -216,7 +220,7 @@ class RunStore:
     def forget_failures(self) -> None:
         """Whatever failed is tried again from its beginning: its cause may have been mended."""
         for key in self._keys("failed"):
-            shutil.rmtree(self.folder / "jobs" / f"{key}.partial", ignore_errors=True)
+            shutil.rmtree(self.partial_folder(key), ignore_errors=True)
             self.clear(key)
 
     def clear_running(self) -> None:

@@ -148,7 +148,7 @@ def audit(options: argparse.Namespace) -> int:
     from harness.prepare.audit import audit as audit_dataset
     from harness.prepare.prepare import process_map
 
-    own, _ = split_options(options.set, load_adapter(options.dataset).Options)
+    (own,) = split_options(options.set, load_adapter(options.dataset).Options)
     others: dict[str, Collection[str]] = {}
     for folder in options.against:
         other = PreparedDataset(Path(folder))
@@ -207,7 +207,7 @@ def split_options(pairs: Sequence[str], *models: type) -> list[dict[str, Any]]:
         for model, options in zip(models, split, strict=True):
             if name in getattr(model, "model_fields", {}):
                 options[name] = value
-    return split if len(models) > 1 else [split[0], {}]
+    return split
 
 
 def checked(model: type, values: Mapping[str, Any]) -> Any:

@@ -98,7 +98,7 @@ def _worker(config: dict[str, Any]) -> None:
     store = RunStore(Path(config["run"]))
     workers = ray.train.get_context()
     threads = max(1, int(job.resources.cpus))
-    work = store.folder / "jobs" / f"{job.key}.partial"
+    work = store.partial_folder(job.key)
     context = RayTrainContext(
         work,
         device=str(ray.train.torch.get_device()),

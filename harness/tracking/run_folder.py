@@ -84,7 +84,7 @@ class RunFolder:
     def history(self, key: str) -> list[dict[str, float]]:
         """Rows that a training has reported so far, oldest first, up to the first unreadable one;
         of a finished job or of one at work."""
-        for folder in (self.store.job_folder(key), self._partial(key)):
+        for folder in (self.store.job_folder(key), self.store.partial_folder(key)):
             try:
                 text = (folder / "history.jsonl").read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError):
@@ -100,9 +100,6 @@ class RunFolder:
         except OSError:
             return None
         return folder, hashlib.blake2b(said, digest_size=10).hexdigest()
-
-    def _partial(self, key: str) -> Path:
-        return self.store.folder / "jobs" / f"{key}.partial"
 
     def _names(self, folder: Path, ending: str) -> set[str]:
         try:
