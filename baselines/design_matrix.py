@@ -7,7 +7,8 @@ is warm, and let go, so that 250,000 x 6,272 float16 (3.1 GB) trains within 12 G
 Legend of array suffixes: N frames, D features, K columns (one linear problem each), B rows of a
 chunk.
 
-What always holds: the regularised bias of LIBLINEAR's ``-B`` is a last, constant entry of every row
+What always holds: products come with their columns stored one after the other, as the solvers work
+column by column; the regularised bias of LIBLINEAR's ``-B`` is a last, constant entry of every row
 that is never stored: weights carry D + 1 rows, the last of them the bias weight.
 """
 
@@ -22,6 +23,7 @@ import torch
 from baselines.feature_rows import WIDE_BYTES
 
 CHUNK_BYTES = 64 << 20
+FEW_COLUMNS = 3
 
 
 class DesignMatrix:
@@ -79,15 +81,22 @@ class DesignMatrix:
         chunk_BD = self.rows_ND[rows].float()
         return chunk_BD if self.scale_N1 is None else chunk_BD * self.scale_N1[rows]
 
+    def sample(self, stride: int) -> torch.Tensor:
+        """float32 (M, D): every ``stride``-th row."""
+        return self._wide(slice(None, None, stride))
+
     def zeros(self, num_columns: int) -> torch.Tensor:
         """float32 (D + 1, K) of zeros on the matrix's device."""
-        return torch.zeros(self.dimension + 1, num_columns, device=self.device)
+        return torch.zeros(num_columns, self.dimension + 1, device=self.device).T
 
     def times_chunk(self, chunk_BD: torch.Tensor, weights_DK: torch.Tensor) -> torch.Tensor:
         """float32 (B, K), one chunk times ``weights_DK`` (D + 1, K)."""
-        # Columns stored one after the other: up to three times as fast where they are few.
-        columns_DK = weights_DK[:-1].T.contiguous().T
-        return (chunk_BD @ columns_DK).add_(self.bias * weights_DK[-1])
+        # As rows of the transposed product, which the library multiplies twice as fast; two or
+        # three columns are faster as columns.
+        columns_KD = weights_DK[:-1].T.contiguous()
+        few = len(columns_KD) <= FEW_COLUMNS
+        product_BK = chunk_BD @ columns_KD.T if few else (columns_KD @ chunk_BD.T).T
+        return product_BK.add_(self.bias * weights_DK[-1])
 
     def add_transposed_chunk(
         self, into_DK: torch.Tensor, chunk_BD: torch.Tensor, values_BK: torch.Tensor
@@ -100,7 +109,7 @@ class DesignMatrix:
 
     def times(self, weights_DK: torch.Tensor) -> torch.Tensor:
         """float32 (N, K), all rows times ``weights_DK`` (D + 1, K)."""
-        out_NK = torch.empty(self.num_rows, weights_DK.shape[1], device=self.device)
+        out_NK = torch.empty(weights_DK.shape[1], self.num_rows, device=self.device).T
         for rows, chunk_BD in self.chunks():
             out_NK[rows] = self.times_chunk(chunk_BD, weights_DK)
         return out_NK
