@@ -20,6 +20,9 @@ READ_ROWS = 4096
 WIDE_BYTES = 1 << 30
 """Rows whose float32 copy is smaller than this are widened once, larger ones at every pass."""
 
+LEADING_BYTES = 400
+"""A row's coordinates along the leading directions of all rows (``preconditioner.py``)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureRows:
@@ -103,9 +106,11 @@ def _refuse(part: FrameSet, name: str, row: int) -> None:
 
 def working_memory(num_rows: int, dimension: int, columns: int) -> int:
     """Bytes that fitting ``columns`` linear problems at once takes: the rows in half precision, a
-    widened copy where that is small, and six float32 numbers for each row and column."""
+    widened copy where that is small, the leading directions, and six float32 numbers for each row
+    and column."""
     wide = 4 * num_rows * dimension
-    return 2 * num_rows * dimension + (wide if wide <= WIDE_BYTES else 0) + 24 * num_rows * columns
+    per_row = 2 * dimension + 24 * columns + LEADING_BYTES
+    return num_rows * per_row + (wide if wide <= WIDE_BYTES else 0)
 
 
 def require_memory(num_bytes: int, what: str) -> None:

@@ -127,6 +127,31 @@ def _onnx(path: Path) -> Callable[[np.ndarray], object]:
             f"network {path}: reading ONNX needs the package onnxruntime; install it with "
             "'pip install onnxruntime', or save the network as TorchScript"
         ) from error
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    import cv2
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = max(1, cv2.getNumThreads())  # this process's share of cores
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime raises whatever its parser stumbles over
+        raise UserError(f"network {path} is not an ONNX network that can be read") from error
+    if len(session.get_inputs()) != 1:
+        names = [entry.name for entry in session.get_inputs()]
+        raise UserError(f"network {path} must have one input, the faces; it has {names}")
     (entry,) = session.get_inputs()
-    return lambda pictures_NCHW: session.run(None, {entry.name: pictures_NCHW})[0]
+    fixed = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) else None
+
+    def run(pictures_NCHW: np.ndarray) -> object:
+        if fixed is None:
+            return session.run(None, {entry.name: pictures_NCHW})[0]
+        # exported for one size of batch: the last one is filled up
+        size = -(-len(pictures_NCHW) // fixed) * fixed
+        filled = np.resize(pictures_NCHW, (size, *pictures_NCHW.shape[1:]))
+        parts = np.split(filled, size // fixed)
+        outputs = [session.run(None, {entry.name: part})[0] for part in parts]
+        return np.concatenate(outputs)[: len(pictures_NCHW)]
+
+    return run

@@ -1,5 +1,6 @@
 """Whole-face HOG, Gabor magnitudes, shape and network files: definitions and invariants."""
 
+import base64
 import sys
 
 import cv2
@@ -62,6 +63,18 @@ def test_shape_finite_and_zero_for_a_lost_face(make, faces, landmarks):
 )
 def test_dimensions_of_the_specification(make, dimension):
     assert make().dimension == dimension
+
+
+@pytest.mark.parametrize("size", [200, 64])
+def test_face_hog_is_opencvs_descriptor(size, faces, landmarks):
+    pictures = np.ascontiguousarray(faces[:, :size, :size])
+    side = size // 16 * 16
+    edge = (size - side) // 2
+    descriptor = cv2.HOGDescriptor((side, side), (32, 32), (16, 16), (16, 16), 9)
+    found = FaceHog(size=size)(pictures, landmarks)
+    for picture, row in zip(pictures, found, strict=True):
+        gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[edge : edge + side, edge : edge + side]
+        np.testing.assert_allclose(row, descriptor.compute(np.ascontiguousarray(gray)), atol=1e-5)
 
 
 def test_face_hog_sees_unsigned_gradients(faces, landmarks):
@@ -130,6 +143,41 @@ def test_bad_networks_are_named(faces, landmarks, network, tmp_path):
         NetworkFile(file=str(tmp_path / "network.bin"))
     with pytest.raises(UserError, match="does not run"):
         NetworkFile(file=network, size=4)
+
+
+# AveragePool 8 x 8 and Flatten on (N, 3, 32, 32), and on batches of 2
+ONNX = {
+    "any": "CAgSADqGAQo8CgF4EgFwIgtBdmVyYWdlUG9vbCoVCgxrZXJuZWxfc2hhcGVACEAIoAEHKhAKB3N0cmlkZXNACEAIo"
+    "AEHCg8KAXASAXkiB0ZsYXR0ZW4SAWdaHAoBeBIXChUIARIRCgMSAU4KAggDCgIIIAoCCCBiFAoBeRIPCg0IARIJCgMSAU4K"
+    "AggwQgQKABAN",
+    "2": "CAgSADqEAQo8CgF4EgFwIgtBdmVyYWdlUG9vbCoVCgxrZXJuZWxfc2hhcGVACEAIoAEHKhAKB3N0cmlkZXNACEAIoAE"
+    "HCg8KAXASAXkiB0ZsYXR0ZW4SAWdaGwoBeBIWChQIARIQCgIIAgoCCAMKAgggCgIIIGITCgF5Eg4KDAgBEggKAggCCgIIME"
+    "IECgAQDQ==",
+}
+
+
+@pytest.mark.parametrize("batch", list(ONNX))
+def test_an_onnx_network_gives_what_the_same_torchscript_gives(
+    batch, faces, landmarks, network, tmp_path
+):
+    pytest.importorskip("onnxruntime")
+    file = tmp_path / "network.onnx"
+    file.write_bytes(base64.b64decode(ONNX[batch]))
+    options = {"size": 32, "mean": (1.0, 2.0, 3.0), "scale": 0.5, "channels": "bgr"}
+    found = NetworkFile(file=str(file), **options)
+    assert found.dimension == 48
+    expected = NetworkFile(file=network, **options)(faces, landmarks)
+    np.testing.assert_allclose(found(faces, landmarks), expected, rtol=1e-5)
+    with pytest.raises(UserError, match="does not run"):
+        NetworkFile(file=str(file), size=16)
+
+
+def test_a_broken_onnx_file_is_named(tmp_path):
+    pytest.importorskip("onnxruntime")
+    file = tmp_path / "network.onnx"
+    file.write_bytes(b"nonsense")
+    with pytest.raises(UserError, match=r"network\.onnx is not an ONNX network"):
+        NetworkFile(file=str(file))
 
 
 def test_onnx_without_its_package_says_what_to_install(tmp_path, monkeypatch):
