@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: demo test check format build clean
+.PHONY: demo test check format docs build clean
 
 demo: $(VENV)/installed
 	$(BIN)/aubench demo
@@ -20,6 +20,9 @@ check: $(VENV)/installed-dev
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python -m docs.api_pages
 
 build: $(VENV)/installed-dev
 	$(BIN)/python -m build

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from baselines.jpml_options import JpmlOptions
 from baselines.linear_model import LinearModel
+from baselines.patch_importance import write_patches
 from baselines.selection import require_validation
 from baselines.svm import landmark_hog
 from harness.data.frames import FrameSet
@@ -42,7 +43,10 @@ class Jpml(Method):
         for grid in ("alpha", "beta1", "beta2"):
             require_validation(validation, getattr(self.options, grid), grid)
         name = self.features()[0].name
-        return JpmlTraining(self.options, name, train, validation, context).model()
+        model = JpmlTraining(self.options, name, train, validation, context).model()
+        if context.rank == 0:
+            write_patches(context.folder, model.weights, train)
+        return model
 
     @classmethod
     def load(cls, folder: Path) -> LinearModel:

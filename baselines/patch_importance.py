@@ -5,6 +5,8 @@ the largest. From the command line, on the folder of a saved model:
 
     python -m baselines.patch_importance MODEL_FOLDER PICTURE.png
 
+A fit also leaves it for reports, as ``patches.npz`` in its job's folder.
+
 Legend: P = 49 patches (landmarks), D = 128 P features, L AUs.
 
 What always holds: values lie in [0, 1], and every AU that was learned has a patch of 1.
@@ -21,10 +23,13 @@ import numpy as np
 
 from baselines.features.landmark_hog import DESCRIPTOR
 from baselines.linear_model import LinearModel
+from harness.data.frames import FrameSet
 from harness.errors import UserError
 from harness.prepare.registration import FACE_SIZE, Registration
 
 COLUMNS = 4
+FACES = 500
+FILE = "patches.npz"
 
 
 def patch_importance(weights_DL: np.ndarray) -> np.ndarray:
@@ -39,6 +44,23 @@ def patch_importance(weights_DL: np.ndarray) -> np.ndarray:
     largest_L = norm_PL.max(axis=0)
     importance_PL: np.ndarray = norm_PL / np.where(largest_L > 0, largest_L, 1)
     return importance_PL
+
+
+def write_patches(folder: Path, weights_DL: np.ndarray, train: FrameSet) -> None:
+    """Writes ``patches.npz``: ``importance`` float32 (L, P), and of the training frames in which a
+    face was found (some hundreds, spread evenly) the mean ``landmarks`` float32 (P, 2) in pixels
+    and the ``mean_face`` uint8 (H, W, 3)."""
+    rows = np.flatnonzero(train.tracked)
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(FACES, len(rows))).astype(np.int64))]
+    total_HWC = np.zeros(train.faces.shape[1:])
+    for row in rows.tolist():
+        total_HWC += train.faces[row]
+    np.savez_compressed(
+        folder / FILE,
+        importance=patch_importance(weights_DL).T.astype(np.float32),
+        landmarks=train.landmarks[rows].mean(axis=0, dtype=np.float64).astype(np.float32),
+        mean_face=np.rint(total_HWC / max(len(rows), 1)).astype(np.uint8),
+    )
 
 
 def draw_patch_importance(importance_PL: np.ndarray, aus: Sequence[int], file: Path) -> None:

@@ -1,23 +1,21 @@
 """How fast faces are prepared from JPEG files, against decoding the same files and nothing else.
 
-    python -m benchmarks.preparation [--frames 100] [--width 1040] [--height 1392] [--processes 2]
+    python -m benchmarks.preparation [--frames 100] [--width 1040] [--height 1392] [--cpus 2]
 
 Writes a small BP4D (smooth coloured faces; BP4D's own picture size by default) into a temporary
 folder, then takes turns: bare ``cv2.imdecode`` of every coded picture's bytes, and preparation
-(decode, register, write), in one process and in several. Landmarks come from the dataset's files.
+(decode, register, write), as Ray tasks on one CPU and on several, the way ``aubench prepare`` does
+it. Ray is started and warm before the clock runs. Landmarks come from the dataset's files.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -72,50 +70,58 @@ def decode_only(sequence: CodedSequence) -> int:
 
 
 def main() -> None:
-    """Prints frames a second and the ratio, for one process and for several."""
+    """Prints frames a second and the ratio, for one Ray CPU and for several."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--frames", type=int, default=100, help="frames of each of 4 sequences")
     parser.add_argument("--width", type=int, default=1040)
     parser.add_argument("--height", type=int, default=1392)
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="aubench-preparation-"))
     try:
         size = (options.width, options.height)
         write_layout("bp4d", SmoothFaces(options.frames), folder / "bp4d", size=size)
-        for processes in dict.fromkeys((1, options.processes)):
-            measure(folder, processes, options.rounds)
+        rates = {n: measure(folder, n, options.rounds) for n in dict.fromkeys((1, options.cpus))}
+        print(
+            f"{options.cpus} Ray CPUs against 1: {rates[options.cpus] / rates[1]:.2f} times; "
+            f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        )
     finally:
         shutil.rmtree(folder)
 
 
-def measure(folder: Path, processes: int, rounds: int) -> None:
-    """Takes turns between bare decoding and preparation, and prints the median ratio."""
+def measure(folder: Path, cpus: int, rounds: int) -> float:
+    """Takes turns between bare decoding and preparation on Ray; prints the median ratio.
+
+    Returns:
+        Frames prepared a second, the median over the rounds.
+    """
+    from harness.engine.cluster import ray_cluster
+    from harness.engine.spread import spread
+
     adapter = open_adapter("bp4d", folder / "bp4d")
     sequences = adapter.discover().sequences
     frames = sum(len(s.numbers) for s in sequences)
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        list(pool.map(decode_only, [sequences[0]] * processes))  # start and import
-
-        def over(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterable[Any]:
-            return list(pool.map(function, tasks))
-
+    with ray_cluster(None, cpus):
+        list(spread(decode_only, [sequences[0]] * cpus))  # start and import
         bare, whole = [], []
         for turn in range(rounds):
             begun = time.perf_counter()
-            over(decode_only, sequences)
+            list(spread(decode_only, sequences))
             bare.append(frames / (time.perf_counter() - begun))
             begun = time.perf_counter()
-            prepare(adapter, folder / f"out{processes}-{turn}", map_sequences=over)
+            prepare(adapter, folder / f"out{cpus}-{turn}", map_sequences=spread)
             whole.append(frames / (time.perf_counter() - begun))
-            shutil.rmtree(folder / f"out{processes}-{turn}")
+            shutil.rmtree(folder / f"out{cpus}-{turn}")
     ratio = float(np.median(np.array(whole) / np.array(bare)))
     print(
-        f"{processes} process{'es' if processes > 1 else ''}: preparation "
+        f"{cpus} Ray CPU{'s' if cpus > 1 else ''}: preparation "
         f"{np.median(whole):.0f} frames/s, bare decoding {np.median(bare):.0f} frames/s, "
-        f"ratio {ratio:.2f}"
+        f"ratio {ratio:.2f}",
+        flush=True,
     )
+    return float(np.median(whole))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from harness.synthetic.making import make
 from harness.synthetic.motion import performance
-from harness.synthetic.recipe import SyntheticRecipe, headers, make, table
+from harness.synthetic.recipe import SyntheticRecipe, headers, table
 from harness.synthetic.render import Renderer
 
 PROBE_EVERY = 20

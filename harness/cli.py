@@ -7,15 +7,20 @@ given, 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import json
+import errno
+import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from harness.commands.completion import add_completion, answer_shell
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.store import RunStore
 
 EXAMPLES = """\
 examples:
@@ -31,7 +36,12 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    answer_shell(parser)
+    options = parser.parse_args(arguments)
+    if options.run is None:
+        parser.print_help(sys.stderr)
+        return 2
     if str(Path.cwd()) not in sys.path:  # where a user's own methods are
         sys.path.append(str(Path.cwd()))
     signal.signal(signal.SIGTERM, _interrupt)
@@ -46,6 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        print(
+            f"aubench: {error.strerror}{where}: make room, and give the same command again; "
+            "whatever is finished is kept",
+            file=sys.stderr,
+        )
+        return 2
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:
@@ -54,9 +74,36 @@ def _interrupt(signum: int, frame: object) -> NoReturn:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, exit status 2."""
+        """One line, exit status 2; what was nearly right is named."""
+        wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)$", message)
+        if wrong:
+            from harness.registry import suggestion
+
+            valid = [name.strip(" '") for name in wrong[2].split(",")]
+            message = f"{message[: wrong.start()]}no {wrong[1]!r}{suggestion(wrong[1], valid)}"
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Examples as they are written; a column that has room for the longest command's name."""
+
+    def format_help(self) -> str:
+        self._action_max_length += 2
+        return super().format_help()
+
+
+class _Version(argparse.Action):
+    """Says the version, which is looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib import metadata
+
+        try:
+            print(f"aubench {metadata.version('aubench')}")
+        except metadata.PackageNotFoundError:
+            print("aubench, from a checkout that is not installed")
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,87 +111,72 @@ def _parser() -> argparse.ArgumentParser:
         prog="aubench",
         description="Benchmark facial action unit detection: sweeps on Ray, comparison reports.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.set_defaults(run=None)
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    def verb(
-        name: str, run: Callable[[argparse.Namespace], int] | None, summary: str, *examples: str
-    ) -> argparse.ArgumentParser:
+    def verb(name: str, summary: str, *examples: str) -> argparse.ArgumentParser:
         listed = "\n".join(f"  {example}" for example in examples)
-        added = verbs.add_parser(
+        return verbs.add_parser(
             name,
             help=summary,
             description=f"examples:\n{listed}\n\n{summary[0].upper()}{summary[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
         )
-        if run is not None:
-            added.set_defaults(run=run)
-        return added
 
-    demo = verb("demo", _demo, "run the demo suite and write its report", "aubench demo")
-    _out(demo)
-    _cluster(demo)
+    from harness.commands.suites import add_demo, add_plan, add_report, add_run, add_status
 
-    plan = verb(
-        "plan",
-        _plan,
-        "list a suite's jobs, what is cached and what the rest will cost",
-        "aubench plan demo",
-        "aubench plan suite.yaml --splits",
+    add_demo(verb("demo", "run the demo suite and write its report", "aubench demo"), _demo)
+    add_plan(
+        verb(
+            "plan",
+            "list a suite's jobs, what is cached and what the rest will cost",
+            "aubench plan demo",
+            "aubench plan suite.yaml --splits",
+        )
     )
-    _suite(plan)
-    _out(plan)
-    plan.add_argument(
-        "--splits",
-        nargs="?",
-        const="",
-        metavar="DIR",
-        help="print the subjects and base rates of every fold; with DIR also write them there",
-    )
-    plan.add_argument("--json", action="store_true", help="print the whole plan as JSON")
-
-    run = verb(
-        "run",
+    add_run(
+        verb(
+            "run",
+            "do what is not done yet of a suite, then write the report",
+            "aubench run suite.yaml",
+            "aubench run suite.yaml --address auto",
+            "aubench run suite.yaml --with runs/suite/search/best.yaml",
+        ),
         _run,
-        "do what is not done yet of a suite, then write the report",
-        "aubench run suite.yaml",
-        "aubench run suite.yaml --address auto",
     )
-    _suite(run)
-    _out(run)
-    _cluster(run)
-
-    status = verb(
-        "status",
-        _status,
-        "show what is done, running, failed and waiting",
-        "aubench status demo",
-        "aubench status runs/demo",
+    add_status(
+        verb(
+            "status",
+            "show what is done, running, failed and waiting",
+            "aubench status demo",
+            "aubench status runs/demo",
+        )
     )
-    _suite(status)
-    _out(status)
-
-    report = verb(
-        "report",
+    add_report(
+        verb(
+            "report",
+            "rebuild the report from the run folder alone, or compare several runs",
+            "aubench report demo",
+            "aubench report runs/demo --watch 30",
+            "aubench report runs/demo --metric mypackage.mymodule:my_metric",
+            "aubench report runs/before runs/after --out runs/comparison",
+        ),
         _report,
-        "rebuild the report from the run folder alone, or compare several runs",
-        "aubench report demo",
-        "aubench report runs/demo --watch 30",
-        "aubench report runs/before runs/after --out runs/comparison",
     )
-    report.add_argument("suites", metavar="RUN", nargs="+", help="a suite, or a run folder")
-    report.add_argument("--out", metavar="DIR", help="where to write (default: <run>/report)")
-    report.add_argument(
-        "--watch", type=float, metavar="SECONDS", help="rebuild so often while the run goes on"
-    )
-    report.add_argument(
-        "--rope",
-        type=_points,
-        metavar="POINTS",
-        help="add a Bayesian comparison; differences within so many F1 points count as none",
-    )
+    from harness.commands.tune import add_tune
 
+    add_tune(
+        verb(
+            "tune",
+            "search a method's options inside the training part of every fold",
+            "aubench tune search-demo",
+            "aubench run search-demo --with runs/search-demo/search/best.yaml",
+        ),
+        _tune,
+    )
     from harness.commands.datasets import add_audit, add_prepare, add_synth
     from harness.commands.predict import add_predict
     from harness.commands.score import add_score
@@ -152,7 +184,6 @@ def _parser() -> argparse.ArgumentParser:
     add_synth(
         verb(
             "synth",
-            None,
             "make synthetic faces: a prepared dataset, an official layout, a preview",
             "aubench synth lab --out prepared/lab",
             "aubench synth lab --layout bp4d --out BP4D --subjects 6 --frames 60",
@@ -162,7 +193,6 @@ def _parser() -> argparse.ArgumentParser:
     add_prepare(
         verb(
             "prepare",
-            None,
             "turn a dataset in its official layout into a prepared one",
             "aubench prepare bp4d BP4D --out prepared/bp4d",
             "aubench prepare disfa DISFA --out prepared/disfa --set camera=right",
@@ -171,7 +201,6 @@ def _parser() -> argparse.ArgumentParser:
     add_audit(
         verb(
             "audit",
-            None,
             "check a dataset on disk before anything is prepared",
             "aubench audit bp4d BP4D",
         )
@@ -179,18 +208,18 @@ def _parser() -> argparse.ArgumentParser:
     add_score(
         verb(
             "score",
-            None,
             "put anyone's per-frame predictions into a report as a row",
             "aubench score openface/ --dataset prepared/bp4d --protocol 3-fold --as openface "
             "--kind presence",
             "aubench score ours.csv --dataset lab --protocol 3-fold --as ours --kind probability "
+            "--out runs/demo",
+            "aubench score ours.csv --dataset group --train lab --as ours --kind probability "
             "--out runs/demo",
         )
     )
     add_predict(
         verb(
             "predict",
-            None,
             "score a video, an image or a folder of images with a trained model",
             "aubench predict runs/demo clip.mp4 --method hybrid --out clip.csv --overlay seen.mp4",
             "aubench predict runs/demo/jobs/KEY photos --out photos.csv",
@@ -201,30 +230,22 @@ def _parser() -> argparse.ArgumentParser:
     add_doctor(
         verb(
             "doctor",
-            None,
             "check this installation and say what to mend",
             "aubench doctor",
             "aubench doctor --ray",
             "aubench doctor --address auto --out /data/runs",
         )
     )
-    return parser
-
-
-def _suite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "suite", metavar="SUITE", help="a suite file, or the name of one that ships"
+    add_completion(
+        verb(
+            "completion",
+            "print what makes Tab complete aubench's commands in bash, zsh or fish",
+            'eval "$(aubench completion bash)"      # in ~/.bashrc',
+            'eval "$(aubench completion zsh)"       # in ~/.zshrc, after compinit',
+            "aubench completion fish > ~/.config/fish/completions/aubench.fish",
+        )
     )
-
-
-def _out(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", metavar="DIR", help="the run folder (default: runs/<suite name>)")
-
-
-def _cluster(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--address", help="join a running Ray cluster ('auto' or host:port)")
-    parser.add_argument("--cpus", type=int, help="CPUs of the local Ray instance (default: all)")
-    parser.add_argument("--gpus", type=int, help="GPUs of the local Ray instance (default: all)")
+    return parser
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -242,12 +263,13 @@ def _run(options: argparse.Namespace) -> int:
         nonlocal status
         if not result.worked:
             print("everything was done already")
-        status = _report_on(result.store.folder, only_if_changed=True)
+        status = _report_on(result.store, only_if_changed=True)
 
     try:
         run_suite(
             options.suite,
             options.out,
+            overlay=getattr(options, "overlay", None),
             address=options.address,
             cpus=options.cpus,
             gpus=options.gpus,
@@ -259,67 +281,39 @@ def _run(options: argparse.Namespace) -> int:
     return status
 
 
-def _points(text: str) -> float:
-    """A width in F1 points, 0 or more."""
-    points = float(text)
-    if not 0 <= points < 100:
-        raise ValueError(text)
-    return points
+def _tune(options: argparse.Namespace) -> int:
+    from harness.commands.tune import tune
+    from reports.build import build
+
+    return tune(options, build)
 
 
 def _report_on(
-    folder: Path,
+    store: RunStore,
     out: Path | None = None,
     *,
     rope: float | None = None,
+    metrics: Sequence[str] = (),
+    video: str = "",
     only_if_changed: bool = False,
 ) -> int:
     """Builds the report and prints its table; 1 if the run has holes."""
-    from harness.store import RunStore
     from reports.build import build, summary_table
 
-    store = RunStore(folder)
-    page = folder / "report"
+    store.refresh()
+    page = store.folder / "report"
     if not only_if_changed or store.changed_since(page / "report.html"):
-        page = build(folder, out, rope=rope)
-    print(summary_table(folder))
+        page = build(store.folder, out, rope=rope, metrics=metrics, video=video)
+    print(summary_table(store.folder))
     print(f"report: {page / 'report.html'}")
+    if out is None and not store.everywhere:
+        print(f"        {store.publish('report')}/report.html")
     states = store.states(store.plan())
     return 1 if {"failed", "blocked"} & set(states.values()) else 0
 
 
-def _plan(options: argparse.Namespace) -> int:
-    from harness.plan.build import build_plan
-    from harness.store import RunStore
-    from harness.suite.load import load_suite
-    from harness.sweep import RUNS
-
-    suite = load_suite(options.suite)
-    plan = build_plan(suite)
-    if options.json:
-        json.dump(plan.to_json(), sys.stdout, indent=1)
-        print()
-        return 0
-    states = RunStore(Path(options.out) if options.out else RUNS / plan.suite).states(plan)
-    from harness.plan.listing import print_plan, print_splits
-
-    if options.splits is not None:
-        print_splits(suite, plan, Path(options.splits) if options.splits else None)
-    else:
-        print_plan(plan, states)
-    return 0
-
-
-def _status(options: argparse.Namespace) -> int:
-    from harness.plan.listing import print_status
-    from harness.store import RunStore
-    from harness.sweep import run_folder
-
-    return print_status(RunStore(run_folder(options.suite, options.out)))
-
-
 def _report(options: argparse.Namespace) -> int:
-    from harness.store import RunStore
+    from harness.store import open_run
     from harness.sweep import run_folder
 
     out = Path(options.out) if options.out else None
@@ -328,17 +322,23 @@ def _report(options: argparse.Namespace) -> int:
 
         if out is None:
             raise UserError("give --out DIR to compare several runs")
-        page = build_comparison([run_folder(suite, None) for suite in options.suites], out)
+        if options.watch or options.rope is not None or options.metrics or options.video:
+            raise UserError("--watch, --rope, --metric and --video are for the report of one run")
+        runs = [open_run(run_folder(suite, None)) for suite in options.suites]
+        for store in runs:
+            store.refresh()
+        page = build_comparison([store.folder for store in runs], out)
         print(f"report: {page / 'report.html'}")
         return 0
-    if out is not None and RunStore(out).exists:  # --out names the run, as for the other commands
-        folder, out = out, None
+    if options.out and open_run(options.out).exists:  # --out names the run, as for other commands
+        store, out = open_run(options.out), None
     else:
-        folder = run_folder(options.suites[0], None)
-    while options.watch and RunStore(folder).driver_at_work():
-        _report_on(folder, out, rope=options.rope)
+        store = open_run(run_folder(options.suites[0], None))
+    chosen: Any = {name: getattr(options, name) for name in ("rope", "metrics", "video")}
+    while options.watch and store.driver_at_work():
+        _report_on(store, out, **chosen)
         time.sleep(options.watch)
-    return _report_on(folder, out, rope=options.rope)
+    return _report_on(store, out, **chosen)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,13 @@ HISTORY_ROWS = "history_rows"
 
 
 class LocalContext:
-    """One process, no Ray. ``stages`` maps a stage's name to the folder of its saved model."""
+    """One process, no Ray.
+
+    Args:
+        folder: the job's own; made if it is not there.
+        device, threads, seed, rank, world_size: as of ``harness.method.Context``.
+        stages: by the name of a stage, the folder of its saved model.
+    """
 
     def __init__(
         self,

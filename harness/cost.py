@@ -1,8 +1,9 @@
-"""What a plan will cost: time from recorded timings, disk from sizes that are known beforehand.
+"""What a plan will cost: time and disk, from what earlier jobs took and left.
 
 Every finished job adds a line to ``timings.jsonl`` in the cache. An estimate scales the median of
 the same work's seconds a frame (the same method with the same options if there is one, else the
-same method); work that was never timed is counted apart, never guessed.
+same method); work that was never timed is counted apart, never guessed. Disk of faces, features and
+scores is known beforehand; what models take beside them is the median of what earlier ones took.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ FACE_BYTES = FACE_SIZE * FACE_SIZE * 3 + NUM_LANDMARKS * 2 * 4
 SCORE_BYTES = 6  # a label and a score, as they come out of parquet's compression
 
 
-def record_timing(job: Job, seconds: float) -> None:
-    """Adds a finished job's seconds to the recorded timings."""
+def record_timing(job: Job, seconds: float, size: int = 0) -> None:
+    """Adds a finished job's seconds, and the bytes that it left, to the recorded timings."""
     exact, loose = _names(job)
     line = {"exact": exact, "loose": loose, "frames": job.num_frames, "seconds": round(seconds, 3)}
+    line |= {"bytes": size} if size else {}
     file = timings_file()
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a", encoding="utf-8") as timings:
@@ -40,27 +42,40 @@ def timings_file() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What is still to be done: CPU and GPU hours, bytes on disk, and jobs never timed so far."""
+    """What is still to be done: CPU and GPU hours, bytes on disk, the memory of the largest job
+    (of all its workers), and jobs never timed so far."""
 
     jobs: int
     cpu_hours: float
     gpu_hours: float
     disk_bytes: int
+    memory: int
     untimed: int
 
 
 class Estimator:
-    """Seconds of a job, from what was recorded on this machine or in this shared cache."""
+    """Seconds and bytes of a job, from what was recorded on this machine or in this cache."""
 
-    def __init__(self, timings: Mapping[str, list[float]] | None = None) -> None:
-        self._rates = dict(timings) if timings is not None else _recorded_rates()
+    def __init__(self) -> None:
+        self._rates, self._sizes = _recorded()
 
     def seconds(self, job: Job) -> float | None:
         """Expected seconds, or None if no such work was ever timed."""
         for name in _names(job):
             if name in self._rates:
-                return statistics.median(self._rates[name]) * max(job.num_frames, 1)
+                return self._rates[name] * max(job.num_frames, 1)
         return None
+
+    def disk(self, job: Job) -> int:
+        """Bytes that a job will leave: faces of a dataset, a feature, a cell's scores and model."""
+        if job.kind == "dataset":
+            return job.num_frames * FACE_BYTES
+        if job.kind == "feature":
+            return job.num_frames * int(job.spec.get("dimension", 0)) * 2
+        for name in _names(job):
+            if name in self._sizes:
+                return int(self._sizes[name])
+        return job.num_frames * SCORE_BYTES * len(job.spec["aus"]) if job.kind == "cell" else 0
 
     def cost(self, plan: Plan, states: Mapping[str, State]) -> Cost:
         """Cost of everything in the plan that is not done."""
@@ -78,37 +93,35 @@ class Estimator:
             jobs=len(left),
             cpu_hours=cpu / 3600,
             gpu_hours=gpu / 3600,
-            disk_bytes=sum(_disk(job) for job in left),
+            disk_bytes=sum(self.disk(job) for job in left),
+            memory=max((job.resources.memory * job.resources.workers for job in left), default=0),
             untimed=untimed,
         )
 
 
-def _disk(job: Job) -> int:
-    """Bytes that a job will leave: faces of a dataset, scores of a cell. Models are not counted."""
-    if job.kind == "dataset":
-        return job.num_frames * FACE_BYTES
-    if job.kind == "cell":
-        return job.num_frames * SCORE_BYTES * len(job.spec["aus"])
-    return 0
-
-
 def _names(job: Job) -> tuple[str, str]:
     spec: Mapping[str, Any] = job.spec
-    what = spec.get("method") or spec.get("extractor") or job.kind
+    what = spec.get("method") or spec.get("study") or spec.get("extractor") or job.kind
     return f"{job.kind} {what} {digest(spec.get('options'))}", f"{job.kind} {what}"
 
 
-def _recorded_rates() -> dict[str, list[float]]:
+def _recorded() -> tuple[dict[str, float], dict[str, float]]:
+    """By name of the work: median seconds a frame, and median bytes that a job left."""
     rates: dict[str, list[float]] = {}
+    sizes: dict[str, list[float]] = {}
     file = timings_file()
-    if not file.is_file():
-        return rates
-    for line in file.read_text(encoding="utf-8").splitlines()[-5000:]:
+    lines = file.read_text(encoding="utf-8").splitlines()[-5000:] if file.is_file() else []
+    for line in lines:
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:
             continue  # a line cut short by a crash
-        rate = entry["seconds"] / max(entry["frames"], 1)
         for name in (entry["exact"], entry["loose"]):
-            rates.setdefault(name, []).append(rate)
-    return rates
+            rates.setdefault(name, []).append(entry["seconds"] / max(entry["frames"], 1))
+            if "bytes" in entry:
+                sizes.setdefault(name, []).append(entry["bytes"])
+    return _medians(rates), _medians(sizes)
+
+
+def _medians(lists: Mapping[str, list[float]]) -> dict[str, float]:
+    return {name: statistics.median(values) for name, values in lists.items()}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -34,7 +34,8 @@ class Needs:
         cpus, gpus: share of a node that one worker holds (gpus may be a fraction, 0 for none).
         workers: processes that train together; more than one means a Ray Train worker group.
         train: whether ``fit`` runs under Ray Train (network training) or as a plain task.
-        memory: bytes, where the method can tell; 0 leaves it to the engine.
+        memory: bytes that one worker holds, where the method can tell; 0 leaves it to the engine.
+        seconds: that one job may take before it is stopped and recorded as failed; 0 for no limit.
     """
 
     cpus: float = 1
@@ -42,6 +43,7 @@ class Needs:
     workers: int = 1
     train: bool = False
     memory: int = 0
+    seconds: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,35 +62,56 @@ class Feature:
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """A trained part that a method shares with others: itself a method, by registered name or
-    dotted path, with options. Trained once for all who ask for the same on the same split."""
+    dotted path, with options. Trained once for all who ask for the same on the same split.
+
+    ``on`` says what it is trained on:
+
+    - ``"train"``: the training and validation parts of the cell's own split.
+    - ``"other"``: another dataset of the suite, all of its subjects but a validation share (the
+      paper's ANet_T, section 4.2). Never a dataset that the cell trains or tests on, and never a
+      person who is in one of those; so within A it is trained on B, and for A → B on a third
+      dataset. One training serves all folds.
+
+    Which other dataset that is, is clear where the suite has one; where it has several, ``dataset``
+    (the suite's name for it) must say, usually by an option of the method. Where no other dataset
+    may be used, the cell is not planned and `plan` says why; with ``fallback`` the stage is then
+    trained as by ``"train"``. ``context.stage(name)`` is the same either way, and ``card.json`` in
+    that folder names the ``train_dataset`` and the subjects that it has seen.
+    """
 
     method: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    on: Literal["train", "other"] = "train"
+    dataset: str | None = None
+    fallback: bool = False
 
 
 class Context(Protocol):
-    """What a training loop may know of where it runs.
-
-    Attributes:
-        device: ``"cpu"`` or ``"cuda:0"``.
-        rank, world_size: this process among those that train together.
-        threads: CPU threads that this process may use.
-        seed: of this job; the same on every rank.
-        folder: this job's own folder, which outlives a crash of the process.
-    """
+    """What a training loop may know of where it runs."""
 
     @property
-    def device(self) -> str: ...  # noqa: D102
+    def device(self) -> str:
+        """``"cpu"`` or ``"cuda:0"``."""
+
     @property
-    def rank(self) -> int: ...  # noqa: D102
+    def rank(self) -> int:
+        """This process among those that train together, from 0."""
+
     @property
-    def world_size(self) -> int: ...  # noqa: D102
+    def world_size(self) -> int:
+        """How many train together."""
+
     @property
-    def threads(self) -> int: ...  # noqa: D102
+    def threads(self) -> int:
+        """CPU threads that this process may use."""
+
     @property
-    def seed(self) -> int: ...  # noqa: D102
+    def seed(self) -> int:
+        """Of this job; the same on every rank."""
+
     @property
-    def folder(self) -> Path: ...  # noqa: D102
+    def folder(self) -> Path:
+        """This job's own folder, which outlives a crash of the process."""
 
     def stage(self, name: str) -> Path:
         """Folder in which the model of the named stage was saved."""

@@ -28,22 +28,35 @@ class Progress:
     def __init__(self, plan: Plan, states: Mapping[str, State]) -> None:
         self.plan = plan
         self.states: dict[str, State] = dict(states)
+        self._counts = Counter(states.values())
+        self.losses: Counter[str] = Counter()
+        self.cluster = ""
         self.begun = time.monotonic()
         self.done_before = sum(state == "done" for state in states.values())
         self.failures: list[tuple[str, str]] = []
 
     def changed(self, job: Job, state: State, detail: str) -> None:
         """Takes note of a job's new state."""
+        self._counts[self.states[job.key]] -= 1
+        self._counts[state] += 1
         self.states[job.key] = state
         if state == "failed":
             self.failures.append((job.title, detail))
+
+    def lost(self, job: Job, reason: str) -> None:
+        """Takes note of an attempt that came to nothing and is made again."""
+        self.losses[reason] += 1
+
+    def resources(self, held: Mapping[str, float], total: Mapping[str, float], nodes: int) -> None:
+        """Takes note of what jobs hold of the cluster."""
+        self.cluster = describe_resources(held, total, nodes)
 
     def tick(self) -> None:
         """Nothing to draw."""
 
     def count(self, state: State) -> int:
         """Jobs in a state."""
-        return sum(found == state for found in self.states.values())
+        return self._counts[state]
 
     def eta_seconds(self) -> float | None:
         """Time left at the pace so far, once something was done in this run."""
@@ -53,7 +66,12 @@ class Progress:
 
 
 class LineProgress(Progress):
-    """One line for every job that ends."""
+    """One line for every job that ends, and for every attempt that was lost."""
+
+    def lost(self, job: Job, reason: str) -> None:
+        """Prints what is tried again."""
+        super().lost(job, reason)
+        print(f"again: {job.title}  ({reason})", flush=True)
 
     def changed(self, job: Job, state: State, detail: str) -> None:
         """Prints what ended."""
@@ -87,7 +105,26 @@ class LiveProgress(Progress):
         running = [j.title for k, j in self.plan.jobs.items() if self.states[k] == "running"]
         shown = "; ".join(running[:3]) + (f"; and {len(running) - 3} more" if running[3:] else "")
         failures = "".join(f"\nfailed: {title}: {error}" for title, error in self.failures[-3:])
-        return line + (f" · {shown}" if shown else "") + failures
+        line += f" · {self.cluster}" if self.cluster else ""
+        lost = f"\n{describe_losses(self.losses)}" if self.losses else ""
+        return line + (f"\nrunning: {shown}" if shown else "") + lost + failures
+
+
+def describe_resources(held: Mapping[str, float], total: Mapping[str, float], nodes: int) -> str:
+    """``"3 nodes, CPU 5 of 6, GPU 0.5 of 1, memory 2.0 of 16.0 GB"``: memory if a job asks for it,
+    GPUs if there are any."""
+    parts = [f"{nodes} node{'' if nodes == 1 else 's'}", f"CPU {held['CPU']:g} of {total['CPU']:g}"]
+    if total["GPU"]:
+        parts.append(f"GPU {held['GPU']:g} of {total['GPU']:g}")
+    if held["memory"]:
+        parts.append(f"memory {held['memory'] / 1e9:.1f} of {total['memory'] / 1e9:.1f} GB")
+    return ", ".join(parts)
+
+
+def describe_losses(losses: Mapping[str, int]) -> str:
+    """``"attempts lost: 5 (3 node died, 2 worker died)"``."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(losses.items()))
+    return f"attempts lost: {sum(losses.values())} ({reasons})"
 
 
 def state_table(plan: Plan, states: Mapping[str, State], caption: str = "") -> Table:

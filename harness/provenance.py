@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.energy import cpu_joules, gpu_joules, read_energy
+
 PACKAGES = ("aubench", "ray", "torch", "numpy", "pandas", "opencv-python", "scikit-learn")
 
 
@@ -31,23 +33,33 @@ def environment() -> dict[str, Any]:
 
 
 class Meter:
-    """Measures a job: wall seconds, CPU seconds of this process, peak memory, GPU seconds."""
+    """Measures a job: wall seconds, CPU seconds of this process, peak memory, GPU seconds, and
+    energy where it can be read (``harness/energy.py``)."""
 
     def __init__(self, gpus: float) -> None:
         self._gpus = gpus
+        self._energy = read_energy(gpus > 0)
         self._wall = time.perf_counter()
         self._cpu = time.process_time()
         self.started = time.time()
 
     def read(self) -> dict[str, float]:
-        """What was used since the start; ``peak_memory`` in bytes is the process's so far."""
+        """What was used since the start; ``peak_memory`` in bytes is the process's so far.
+        ``cpu_joules`` and ``gpu_joules`` are there only where they can be read."""
         seconds = time.perf_counter() - self._wall
+        cpu_seconds = time.process_time() - self._cpu
+        now = read_energy(self._gpus > 0)
+        energy = {
+            "cpu_joules": cpu_joules(self._energy, now, cpu_seconds),
+            "gpu_joules": gpu_joules(self._energy, now, self._gpus),
+        }
         return {
             "started": self.started,
             "seconds": seconds,
-            "cpu_seconds": time.process_time() - self._cpu,
+            "cpu_seconds": cpu_seconds,
             "gpu_seconds": seconds * self._gpus,
             "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0,
+            **{name: joules for name, joules in energy.items() if joules is not None},
         }
 
 

@@ -1,6 +1,6 @@
-"""Names of the methods that ship, and how a name or a user's dotted path becomes a class.
+"""Names of the methods and studies that ship, and how a name or a dotted path becomes a class.
 
-The harness knows methods by this table alone. A suite may also name a method of its own as
+The harness knows them by these tables alone. A suite may also name a method or study of its own as
 ``package.module:Class``.
 """
 
@@ -11,6 +11,7 @@ import importlib
 
 from harness.errors import UserError
 from harness.method import Method
+from harness.study import Study
 
 METHODS: dict[str, str] = {
     "all-present": "baselines.chance:AllPresent",
@@ -25,20 +26,40 @@ METHODS: dict[str, str] = {
     "svm-fc7": "baselines.svm_fc7:SvmFc7",
     "cpm": "baselines.cpm:Cpm",
     "jpml": "baselines.jpml:Jpml",
+    "anet-t": "baselines.anet_t:AnetT",
     "anet": "hybrid.methods:Anet",
     "lstm": "hybrid.methods:Lstm",
     "hybrid": "hybrid.methods:Hybrid",
+    "end-to-end": "hybrid.methods:EndToEnd",
+}
+
+
+STUDIES: dict[str, str] = {
+    "embedding": "baselines.studies.embedding:Embedding",
+    "subject-divergence": "baselines.studies.subject_divergence:SubjectDivergence",
+    "filters": "hybrid.studies.filters:Filters",
+    "ascent": "hybrid.studies.ascent:Ascent",
+    "attention": "hybrid.studies.attention:Attention",
 }
 
 
 def dotted_path(name: str) -> str:
-    """``package.module:Class`` of a registered name; a dotted path is returned as it is."""
-    if name in METHODS:
-        return METHODS[name]
+    """``package.module:Class`` of a registered method; a dotted path is returned as it is."""
+    return _path_among(METHODS, "method", name)
+
+
+def study_path(name: str) -> str:
+    """``package.module:Class`` of a registered study; a dotted path is returned as it is."""
+    return _path_among(STUDIES, "study", name)
+
+
+def _path_among(known: dict[str, str], what: str, name: str) -> str:
+    if name in known:
+        return known[name]
     module, colon, attribute = name.partition(":")
     if colon and module and attribute:
         return name
-    raise UserError(f"unknown method {name!r}{suggestion(name, METHODS)}")
+    raise UserError(f"unknown {what} {name!r}{suggestion(name, known)}")
 
 
 def load_object(path: str) -> type:
@@ -63,6 +84,14 @@ def load_method(name: str) -> type[Method]:
     found = load_object(dotted_path(name))
     if not issubclass(found, Method):
         raise UserError(f"{name!r} is not a method: it does not derive from harness.method.Method")
+    return found
+
+
+def load_study(name: str) -> type[Study]:
+    """The study class of a registered name or dotted path."""
+    found = load_object(study_path(name))
+    if not issubclass(found, Study):
+        raise UserError(f"{name!r} is not a study: it does not derive from harness.study.Study")
     return found
 
 

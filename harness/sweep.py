@@ -15,7 +15,8 @@ import yaml
 
 from harness.errors import UserError
 from harness.plan.jobs import Plan
-from harness.store import RunStore, State
+from harness.storage import is_remote
+from harness.store import RunStore, State, open_run
 
 if TYPE_CHECKING:
     from harness.suite.load import LoadedSuite
@@ -25,7 +26,8 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResult:
-    """How a run ended: its store, the state of every job, and whether anything was done."""
+    """How a run ended: its ``store``, the ``states`` of all jobs by key, and whether anything was
+    done (``worked``)."""
 
     store: RunStore
     states: dict[str, State]
@@ -37,10 +39,13 @@ class SweepResult:
         return all(state == "done" for state in self.states.values())
 
 
-def run_folder(suite: str, out: str | None) -> Path:
-    """The run folder of a suite (name or file), or of a run named by its folder."""
+def run_folder(suite: str, out: str | None) -> str | Path:
+    """The run folder of a suite (name or file), or of a run named by its folder or address; ``out``
+    goes over both."""
     if out is not None:
-        return Path(out)
+        return out
+    if is_remote(suite):
+        return suite
     if (Path(suite) / "plan.json").is_file():
         return Path(suite)
     from harness.suite.load import load_suite
@@ -57,6 +62,7 @@ def run_suite(
     suite: str,
     out: str | None = None,
     *,
+    overlay: str | None = None,
     address: str | None = None,
     cpus: int | None = None,
     gpus: int | None = None,
@@ -64,6 +70,9 @@ def run_suite(
 ) -> SweepResult:
     """Does what is not done yet of a suite; Ray is not even started if nothing is left.
 
+    ``out`` is the run folder, by default ``runs/<suite name>``; ``address`` a running Ray cluster
+    to join, else a local one is started with ``cpus`` and ``gpus``.
+    ``overlay`` is a file that is laid over the suite (``harness.suite.load``).
     ``at_end`` is called with the result while W&B still listens: what it writes into the run
     folder (the report) is mirrored too.
     """
@@ -72,7 +81,7 @@ def run_suite(
     from harness.tracking.mirror import mirror_sweep
     from harness.tracking.mode import choose_mode, redacted
 
-    loaded = load_suite(suite)
+    loaded = load_suite(suite, overlay)
     plan = build_plan(loaded)
     tracking = loaded.spec.tracking
     mode = choose_mode(tracking.mode)
@@ -81,8 +90,8 @@ def run_suite(
         raise UserError(
             f"{loaded.file} holds your W&B key: take it out, and use `wandb login` or WANDB_API_KEY"
         )
-    store = RunStore(run_folder(suite, out) if out else RUNS / loaded.spec.name)
-    store.check_place()
+    store = open_run(out or RUNS / loaded.spec.name)
+    store.check_writable()
     with store.driver_lock():
         store.begin(plan, text)
         store.clear_running()
@@ -114,15 +123,17 @@ def _work(
     left = sum(state != "done" for state in states.values())
     where = f"the cluster at {address}" if address else "a local Ray instance"
     print(f"{plan.suite}: {left} of {len(states)} jobs to do; starting {where}", flush=True)
-    with ray_cluster(address, cpus, gpus, log=store.folder / "ray.log") as resources:
+    with ray_cluster(address, cpus, gpus, log=store.folder / "ray.log"):
         from harness.engine.loop import run_sweep
+        from harness.engine.preflight import check_cluster
 
+        check_cluster(plan, states, store, joined=address is not None)
         with show_progress(plan, states) as progress:
-            run_sweep(plan, store, resources, progress)
+            run_sweep(plan, store, progress, joined=address is not None)
 
 
 def frozen_suite(loaded: LoadedSuite) -> str:
-    """The suite as it is run: checked, complete, with absolute paths, as YAML."""
+    """The suite as it was ``loaded``: checked, complete, with absolute paths, as YAML."""
     data = json.loads(loaded.spec.model_dump_json(exclude_defaults=True))
     return f"# frozen from {loaded.file}\n" + yaml.safe_dump(
         data, sort_keys=False, allow_unicode=True

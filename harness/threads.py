@@ -9,13 +9,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+
+@lru_cache(maxsize=1)
+def _libraries(num_modules: int) -> ThreadpoolController:
+    """The BLAS and OpenMP libraries of this process; looked for again (some milliseconds) only when
+    something has been imported since."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
     """Runs the block with at most ``threads`` threads in BLAS, OpenMP, torch, OpenCV and numba."""
     import cv2
-    from threadpoolctl import threadpool_limits
 
     before_cv2 = cv2.getNumThreads()
     torch = sys.modules.get("torch")
@@ -24,7 +37,7 @@ def limited_threads(threads: int) -> Iterator[None]:
     if torch:
         torch.set_num_threads(threads)
     try:
-        with threadpool_limits(limits=threads):
+        with _libraries(len(sys.modules)).limit(limits=threads):
             yield
     finally:
         cv2.setNumThreads(before_cv2)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.errors import UserError
-from hybrid.batch_norm import BatchNorm
+from hybrid.batch_norm import BatchNorm, over_global_batch
 from hybrid.draws import derived_seed
 from hybrid.dropout import Dropout
 from hybrid.options import CnnOptions
@@ -61,19 +61,44 @@ class WithBackbone(nn.Module):
 
     ``backbone`` is a callable by dotted path, ``"torchvision.models:resnet18"``, that takes
     ``num_classes`` (and ``backbone_options``) and gives a module from (B, 3, S, S) to
-    (B, num_classes). Its output plays fc7.
+    (B, num_classes). Its output plays fc7. Its batch norms see the global batch, and what it draws
+    in training (its own dropout) follows from the step's seed, so that a training with it is as
+    repeatable as one of ANet.
     """
 
     def __init__(self, options: CnnOptions, num_aus: int) -> None:
         super().__init__()
         assert options.backbone is not None
-        self.trunk = _imported(options.backbone)(num_classes=options.fc, **options.backbone_options)
+        self.name, self.width = options.backbone, options.fc
+        try:
+            trunk = _imported(options.backbone)(num_classes=options.fc, **options.backbone_options)
+        except TypeError as error:
+            raise UserError(
+                f"backbone {options.backbone!r} cannot be made: {error}; it must take num_classes "
+                "and the backbone_options"
+            ) from error
+        self.trunk = over_global_batch(trunk)
         self.dropout7 = Dropout(options.dropout)
         self.fc8 = nn.Linear(options.fc, num_aus)
 
     def forward(self, faces_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, L) and the backbone's output (B, D) after a ReLU."""
-        fc7 = functional.relu(self.trunk(faces_BCHW))
+        source = self.dropout7.source
+        if self.training and source is not None:
+            cuda = faces_BCHW.device.type == "cuda"
+            with torch.random.fork_rng(devices=[faces_BCHW.device] if cuda else []):
+                torch.manual_seed(source.generator.initial_seed())
+                output = self.trunk(faces_BCHW)
+        else:
+            output = self.trunk(faces_BCHW)
+        wanted = (len(faces_BCHW), self.width)
+        if not isinstance(output, Tensor) or tuple(output.shape) != wanted:
+            found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise UserError(
+                f"backbone {self.name!r} gives {found} for {len(faces_BCHW)} faces, not {wanted}: "
+                "its output must have num_classes columns"
+            )
+        fc7 = functional.relu(output)
         return self.fc8(self.dropout7(fc7)), fc7
 
 

@@ -157,10 +157,10 @@ class FacesOnDevice:
         self.resolution = resolution
         self.crop = crop
         self.device = device
-        self._mean_row = mean.to(device, torch.float32).repeat(crop)
+        self._scale = 1 / scale
+        self._shift_row = (-mean / scale).to(device, torch.float32).repeat(crop)
         self._buffers: dict[int, Tensor] = {}
         self._turn = 0
-        self._scale = scale
         self._local = local
         self.resident: Tensor | None = None
         num_bytes = len(faces) * resolution * resolution * 3
@@ -201,8 +201,9 @@ class FacesOnDevice:
             batch_BSSC = sliced(faces_NRRC, table_4B, self._buffer(table_4B.shape[1]))
         else:
             batch_BSSC = gathered(faces_NRRC, table_4B, self.crop).to(torch.float32)
-        # Whole rows of pixels at a time: long loops over one repeated line of means.
-        batch_BSSC.view(-1, self.crop * 3).sub_(self._mean_row).mul_(1 / self._scale)
+        # One pass over whole rows of pixels: long loops over one repeated line of colours.
+        rows = batch_BSSC.view(-1, self.crop * 3)
+        torch.add(self._shift_row, rows, alpha=self._scale, out=rows)
         # NHWC seen as NCHW is already in the channels-last layout: nothing is transposed.
         return batch_BSSC.permute(0, 3, 1, 2)
 

@@ -8,6 +8,9 @@ with parameters shared over time. ``mode`` holds the readings (A-5.9):
     feature     [fc7 / |fc7| ; h] -> FC -> ReLU -> FC
     linear      [cnn / |cnn| ; lstm / |lstm|] -> FC
 
+``normalise`` says along what the scores are L2-normalised, across a frame's AUs (as above) or over
+the frames of an AU.
+
 What always holds: a frame's output depends on that frame's inputs alone; with ``init`` ``sum`` the
 untrained network's sign is that of the sum of both normalised scores.
 
@@ -26,6 +29,7 @@ from hybrid.lstm_model import Streams
 from hybrid.options import FusionOptions
 
 GAIN = 4.0  # of the untrained sum, so that sigmoids of it are neither flat nor saturated
+TINY = 1e-8  # below, a length counts as none
 SMALL = 0.01  # standard deviation of the weights that the sum leaves over
 
 
@@ -52,14 +56,36 @@ class Fusion(nn.Module):
         return torch.as_tensor(self.second(hidden))
 
 
-def fusion_inputs(streams: Streams, options: FusionOptions) -> Tensor:
-    """float32 (N, I): what the network reads of both streams."""
+def fusion_inputs(
+    streams: Streams, options: FusionOptions, sizes_2L: Tensor | None = None
+) -> Tensor:
+    """float32 (N, I): what the network reads of both streams.
+
+    ``sizes_2L`` are those of ``stream_sizes``, which ``normalise`` ``au`` needs.
+    """
     if options.mode == "feature":
         return torch.cat([torch.from_numpy(streams.fc7_ND), torch.from_numpy(streams.hidden_NH)], 1)
-    cnn = torch.from_numpy(streams.logits_NL)
+    both = scores_of(streams, options)
+    if options.normalise == "frame":
+        return torch.cat([_unit(scores_NL) for scores_NL in both], 1)
+    assert sizes_2L is not None
+    return torch.cat([scores / size for scores, size in zip(both, sizes_2L, strict=True)], 1)
+
+
+def stream_sizes(streams: Streams, options: FusionOptions) -> Tensor:
+    """float32 (2, L): what divides the scores of each stream and AU, so that a frame's vector has
+    length 1 in the mean square, and each AU the same share in it."""
+    squares = [scores.square().mean(0) for scores in scores_of(streams, options)]
+    sizes_2L = (torch.stack(squares) * len(squares[0])).sqrt()
+    return torch.where(sizes_2L > TINY, sizes_2L, torch.ones(()))
+
+
+def scores_of(streams: Streams, options: FusionOptions) -> tuple[Tensor, Tensor]:
+    """The scores (N, L) of CNN and LSTMs, before they are normalised."""
+    cnn_NL = torch.from_numpy(streams.logits_NL)
     if options.score == "prob":
-        cnn = torch.sigmoid(cnn)
-    return torch.cat([_unit(cnn), _unit(torch.from_numpy(streams.scores_NL))], 1)
+        cnn_NL = torch.sigmoid(cnn_NL)
+    return cnn_NL, torch.from_numpy(streams.scores_NL)
 
 
 def build_fusion(
@@ -78,7 +104,7 @@ def build_fusion(
 
 
 def _unit(scores_NL: Tensor) -> Tensor:
-    return functional.normalize(scores_NL, dim=1, eps=1e-8)
+    return functional.normalize(scores_NL, dim=1, eps=TINY)
 
 
 @torch.no_grad()

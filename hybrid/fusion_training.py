@@ -1,37 +1,101 @@
 """Training of the fusion (section 3.3), with both streams frozen.
 
 The streams are over-confident on the subjects that they were trained on, so the fusion learns from
-the validation subjects (A-5.11), less a part of them that decides which epoch is kept. The
-untrained network, which adds both streams, is one of the candidates.
+the validation subjects (A-5.11), less a part of them that decides which epoch is kept; or from the
+training subjects as scored by networks that did not see them (``oof``), and then all validation
+subjects decide. The untrained network, which adds both streams, is one of the candidates.
 
-What always holds: the streams' weights do not change; same seed, same fusion.
+What always holds: the streams' weights do not change; the frames that decide are none that the
+fusion learned from; same seed, same fusion.
 
-Legend: N frames, I inputs, L action units.
+Legend: N frames, K of them learned from, H held out, I inputs, L action units.
 """
 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from harness.data.frames import FrameSet
 from harness.errors import UserError
 from harness.method import Context
 from hybrid.draws import torch_generator
-from hybrid.fusion import build_fusion, fusion_inputs
+from hybrid.fusion import build_fusion, fusion_inputs, stream_sizes
 from hybrid.hybrid_model import HybridModel
 from hybrid.losses import max_margin, multilabel_cross_entropy
 from hybrid.lstm_model import LstmModel
 from hybrid.options import FusionOptions
+from hybrid.out_of_fold import OutOfFoldModel
 from hybrid.progress import check_finite
 from hybrid.segments import runs
 from hybrid.selection import mean_f1
 from hybrid.workers import device_of
+from sampling.loss_weights import positive_weights
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 FEWEST_SUBJECTS_TO_PART = 3  # below, sequences are parted instead of subjects
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionData:
+    """What a fusion learns from, and what decides which epoch is kept.
+
+    Attributes:
+        inputs_KI, labels_KL: frames with a known label to learn from.
+        held_inputs_HI, held_labels_HL: frames apart from those.
+        share: the CNN's weight in the sum that the fusion starts as.
+        sizes_2L: what divides the scores of both streams under ``normalise`` ``au``, else None.
+    """
+
+    inputs_KI: Tensor
+    labels_KL: np.ndarray
+    held_inputs_HI: Tensor
+    held_labels_HL: np.ndarray
+    share: float
+    sizes_2L: Tensor | None
+
+
+def fusion_data(
+    lstm: LstmModel,
+    train: FrameSet,
+    validation: FrameSet,
+    options: FusionOptions,
+    unseen: OutOfFoldModel | None,
+) -> FusionData:
+    """Both streams' scores of the frames that ``options.data`` names; ``unseen`` gives them for
+    ``oof``."""
+    frames = validation if options.data == "val" else train
+    if not len(frames):
+        raise UserError(
+            "fusion data 'val' needs validation subjects, and this split has none: take data "
+            "'oof' or 'train', or give a validation share"
+        )
+    source = lstm if unseen is None else unseen
+    streams = source.streams(frames.unlabelled())
+    sizes_2L = stream_sizes(streams, options) if options.normalise == "au" else None
+    inputs_NI = fusion_inputs(streams, options, sizes_2L)
+    labels_NL = np.array(frames.labels)
+    share = best_share(inputs_NI.numpy(), labels_NL) if options.init == "weighted" else 0.5
+    if options.data == "oof" and len(validation):
+        held_N = np.zeros(len(frames), bool)
+        held_inputs = fusion_inputs(lstm.streams(validation.unlabelled()), options, sizes_2L)
+        held_labels = np.array(validation.labels)
+    else:
+        held_N = held_out(frames, options.holdout)
+        held_inputs, held_labels = inputs_NI[held_N], labels_NL[held_N]
+    learn_K = np.flatnonzero(~held_N & (labels_NL != 0).any(1))
+    return FusionData(
+        inputs_KI=inputs_NI[learn_K],
+        labels_KL=labels_NL[learn_K],
+        held_inputs_HI=held_inputs,
+        held_labels_HL=held_labels,
+        share=share,
+        sizes_2L=sizes_2L,
+    )
 
 
 def train_fusion(
@@ -40,45 +104,42 @@ def train_fusion(
     validation: FrameSet,
     options: FusionOptions,
     context: Context,
+    unseen: OutOfFoldModel | None = None,
 ) -> HybridModel:
-    """The hybrid with the fusion of the epoch that did best on frames held out of its training."""
+    """The hybrid with the fusion of the epoch that did best on frames held out of its training.
+
+    ``unseen`` scores the training subjects for data ``oof``.
+    """
     device_of(context)
-    frames = train if options.data == "train" else validation
-    if not len(frames):
-        raise UserError(
-            "fusion data 'val' needs validation subjects, and this split has none: take data "
-            "'train', or give a validation share"
-        )
-    inputs_NI = fusion_inputs(lstm.streams(frames.unlabelled()), options)
-    labels_NL = np.array(frames.labels)
-    held_N = held_out(frames, options.holdout)
-    learn = np.flatnonzero(~held_N & (labels_NL != 0).any(1))
-    share = best_share(inputs_NI.numpy(), labels_NL) if options.init == "weighted" else 0.5
-    fusion = build_fusion(options, inputs_NI.shape[1], len(lstm.aus), context.seed, share)
+    data = fusion_data(lstm, train, validation, options, unseen)
+    fusion = build_fusion(options, data.inputs_KI.shape[1], len(lstm.aus), context.seed, data.share)
     optimiser = torch.optim.SGD(
         fusion.parameters(),
         lr=options.lr,
         momentum=options.momentum,
         weight_decay=options.weight_decay,
     )
-    labels = torch.from_numpy(labels_NL)
+    labels = torch.from_numpy(data.labels_KL)
+    weights_L = None
+    if options.positive_weights:
+        weights_L = torch.from_numpy(positive_weights(data.labels_KL).astype(np.float32))
 
     def held_f1() -> float:
         with torch.no_grad():
-            return mean_f1(labels_NL[held_N], fusion(inputs_NI[held_N]).numpy())
+            return mean_f1(data.held_labels_HL, fusion(data.held_inputs_HI).numpy())
 
     best_f1, best_epoch, best = held_f1(), 0, copy.deepcopy(fusion.state_dict())
     for epoch in range(1, options.epochs + 1):
         shuffle = torch.randperm(
-            len(learn), generator=torch_generator(context.seed, "fusion", epoch)
+            len(labels), generator=torch_generator(context.seed, "fusion", epoch)
         )
         losses = []
-        for batch in torch.from_numpy(learn)[shuffle].split(options.batch):
-            logits_BL = fusion(inputs_NI[batch])
+        for batch in shuffle.split(options.batch):
+            logits_BL = fusion(data.inputs_KI[batch])
             if options.loss == "hinge":
                 loss = max_margin(torch.tanh(logits_BL), labels[batch])
             else:
-                loss = multilabel_cross_entropy(logits_BL, labels[batch])
+                loss = multilabel_cross_entropy(logits_BL, labels[batch], weights_L=weights_L)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -96,8 +157,8 @@ def train_fusion(
         if f1 > best_f1:
             best_f1, best_epoch, best = f1, epoch, copy.deepcopy(fusion.state_dict())
     fusion.load_state_dict(best)
-    about = {"cnn_share": share, "best_epoch": best_epoch, "held_out_mean_f1": best_f1}
-    return HybridModel(lstm, fusion, options, about)
+    about = {"cnn_share": data.share, "best_epoch": best_epoch, "held_out_mean_f1": best_f1}
+    return HybridModel(lstm, fusion, options, about, data.sizes_2L)
 
 
 def best_share(inputs_NI: np.ndarray, labels_NL: np.ndarray) -> float:

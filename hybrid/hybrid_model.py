@@ -32,15 +32,17 @@ class HybridModel:
         fusion: Fusion,
         options: FusionOptions,
         about: Mapping[str, Any] | None = None,
+        sizes_2L: torch.Tensor | None = None,
     ) -> None:
         self.lstm, self.fusion, self.options = lstm, fusion.eval(), options
         self.aus = lstm.aus
         self.about = dict(about or {})
+        self.sizes_2L = sizes_2L
 
     def scores(self, frames: FrameSet) -> np.ndarray:
         """float32 (N, L) logits, above 0 means present."""
         columns = columns_of(self.aus, frames.aus)
-        inputs_NI = fusion_inputs(self.lstm.streams(frames), self.options)
+        inputs_NI = fusion_inputs(self.lstm.streams(frames), self.options, self.sizes_2L)
         with torch.inference_mode():
             logits_NL = self.fusion(inputs_NI).numpy()
         return np.ascontiguousarray(logits_NL[:, columns])
@@ -52,7 +54,7 @@ class HybridModel:
             kind=KIND,
             aus=self.aus,
             options=self.options.model_dump(mode="json"),
-            tensors={"fusion": self.fusion.state_dict()},
+            tensors={"fusion": self.fusion.state_dict(), "sizes": self.sizes_2L},
             about=self.about,
         )
         (folder / "lstm").mkdir()
@@ -68,4 +70,5 @@ class HybridModel:
             num_inputs *= 2
         fusion = build_fusion(options, num_inputs, len(header["aus"]), seed=0)
         fit_into(fusion, tensors["fusion"], folder)
-        return cls(LstmModel.load(folder / "lstm", device), fusion, options, header["about"])
+        lstm = LstmModel.load(folder / "lstm", device)
+        return cls(lstm, fusion, options, header["about"], tensors["sizes"])

@@ -39,7 +39,7 @@ def cross_entropy_sum(
 
 
 def cross_entropy_denominator(labels_NL: Tensor, normaliser: Normaliser) -> float | Tensor:
-    """What Eq. 1 divides by for a whole batch.
+    """What Eq. 1 divides by for a whole batch, by ``normaliser``.
 
     ``labels`` (also ``L``): frames times L, as printed; ``batch_only``: frames, so that the loss is
     L times larger; ``valid``: the number of known labels, at least 1.
@@ -55,7 +55,10 @@ def cross_entropy_denominator(labels_NL: Tensor, normaliser: Normaliser) -> floa
 
 
 def multilabel_cross_entropy(
-    logits: Tensor, labels: Tensor, normaliser: Normaliser = "labels"
+    logits: Tensor,
+    labels: Tensor,
+    normaliser: Normaliser = "labels",
+    weights_L: Tensor | None = None,
 ) -> Tensor:
     """Eq. 1 of the paper, averaged over the batch.
 
@@ -63,8 +66,10 @@ def multilabel_cross_entropy(
         logits: float (..., L), before the sigmoid.
         labels: (..., L) in {-1, 0, +1}.
         normaliser: see ``cross_entropy_denominator``.
+        weights_L: what multiplies the terms of present labels, AU by AU.
     """
-    return cross_entropy_sum(logits, labels) / cross_entropy_denominator(labels, normaliser)
+    total = cross_entropy_sum(logits, labels, weights_L)
+    return total / cross_entropy_denominator(labels, normaliser)
 
 
 def max_margin_sum(

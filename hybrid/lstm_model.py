@@ -106,10 +106,14 @@ class LstmModel:
 
 def project(fc7_ND: Tensor, pca: Pca, options: SequenceOptions, device: torch.device) -> Tensor:
     """float32 (N, K) input of the LSTMs, on the device."""
-    pca = pca.on(device)
-    divisor = pca.spread if options.scale == "unit" else 1.0
+    pca, divisor = pca.on(device), input_divisor(pca, options)
     parts = [pca(part.to(device)) / divisor for part in fc7_ND.split(ROWS_AT_ONCE)]
     return torch.cat(parts) if parts else torch.empty((0, pca.components_DK.shape[1]))
+
+
+def input_divisor(pca: Pca, options: SequenceOptions) -> float:
+    """What every projected value is divided by."""
+    return pca.spread if options.scale == "unit" else 1.0
 
 
 def run_through(

@@ -68,3 +68,18 @@ def runs(values_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     starts = np.flatnonzero(np.r_[True, values_N[1:] != values_N[:-1]])
     return starts, np.diff(np.r_[starts, len(values_N)])
+
+
+def places_in_batch(
+    lengths_S: np.ndarray, first_rows_W: np.ndarray, lengths_W: np.ndarray
+) -> np.ndarray:
+    """int64 (S,): where each segment begins in the numbering of a global mini-batch's rows.
+
+    Args:
+        lengths_S: of the segments of some windows, window by window.
+        first_rows_W, lengths_W: where those windows stand in the numbering, and their lengths.
+    """
+    within_own = np.cumsum(lengths_S) - lengths_S
+    begins_own = np.cumsum(lengths_W) - lengths_W
+    window = np.searchsorted(begins_own, within_own, side="right") - 1
+    return np.asarray(within_own - begins_own[window] + first_rows_W[window])

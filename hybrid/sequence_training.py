@@ -30,12 +30,12 @@ from hybrid.cnn_training import known_labels, out_of_memory
 from hybrid.draws import numpy_generator, torch_generator
 from hybrid.dropout import MaskSource, draw_masks_from
 from hybrid.losses import max_margin, max_margin_sum
-from hybrid.lstm_model import LstmModel, project, run_through
+from hybrid.lstm_model import LstmModel, run_through
 from hybrid.lstm_stack import LstmStack, build_stack
 from hybrid.options import SequenceOptions
-from hybrid.pca import fit_pca
 from hybrid.progress import Progress, check_finite, save_training, take_up
-from hybrid.segments import pack
+from hybrid.projections import projections
+from hybrid.segments import pack, places_in_batch
 from hybrid.selection import mean_f1
 from hybrid.windows import Windows, admissible_windows
 from hybrid.workers import device_of, shared_between_workers, summed_over_workers
@@ -54,18 +54,15 @@ def train_lstm(
     labels_NL = known_labels(train)
     windows = admissible_windows(train, options)
     device = device_of(context)
-    fc7 = torch.from_numpy(cnn.represent(train.unlabelled()))
-    pca = fit_pca(fc7, options.pca, device)
-    features = project(fc7, pca, options, device)
-    del fc7
-    validation_fc7 = torch.from_numpy(cnn.represent(validation.unlabelled()))
-    stack = build_stack(options, features.shape[1], len(train.aus), context.seed).to(device)
+    read = projections(cnn, train, validation, options, device)
+    pca, num_inputs = read.pca, read.train_NK.shape[1]
+    stack = build_stack(options, num_inputs, len(train.aus), context.seed).to(device)
     try:
         progress = _SequenceTraining(
-            features,
+            read.train_NK,
             labels_NL,
             windows,
-            project(validation_fc7, pca, options, device),
+            read.validation_NK,
             validation,
             stack,
             options,
@@ -167,7 +164,9 @@ class _SequenceTraining:
         own_starts, own_lengths = self.windows.segments(drawn[mine])
         ends = np.cumsum(self.windows.lengths_W[drawn])
         first_rows = ends - self.windows.lengths_W[drawn]
-        own_places = _places(own_lengths, first_rows[mine], self.windows.lengths_W[drawn[mine]])
+        own_places = places_in_batch(
+            own_lengths, first_rows[mine], self.windows.lengths_W[drawn[mine]]
+        )
         by_row, by_place = pack(own_starts, own_lengths), pack(own_places, own_lengths)
         rows = torch.from_numpy(by_row.order_M).to(self.device, non_blocking=True)
         masks = MaskSource(
@@ -217,11 +216,3 @@ class _SequenceTraining:
         progress.stale = 0 if progress.consider(f1, self.stack) else progress.stale + 1
         progress.finished = progress.stale >= self.options.patience
         return {"validation_loss": float(loss), "validation_mean_f1": f1}
-
-
-def _places(lengths_S: np.ndarray, first_rows_W: np.ndarray, lengths_W: np.ndarray) -> np.ndarray:
-    """Where each segment begins in the numbering of the global mini-batch's rows."""
-    within_own = np.cumsum(lengths_S) - lengths_S
-    begins_own = np.cumsum(lengths_W) - lengths_W
-    window = np.searchsorted(begins_own, within_own, side="right") - 1
-    return within_own - begins_own[window] + first_rows_W[window]

@@ -40,11 +40,20 @@ __all__ = ["build", "summary_table", "write_report"]
 REPORT_VERSION = 1
 
 
-def build(run_folder: Path, out: Path | None = None, *, rope: float | None = None) -> Path:
+def build(
+    run_folder: Path,
+    out: Path | None = None,
+    *,
+    rope: float | None = None,
+    metrics: Sequence[str] = (),
+    video: str = "",
+) -> Path:
     """Writes the report of a run into ``out``, else ``<run>/report``; returns that folder.
 
     ``rope`` adds the Bayesian comparison of the methods, with a region of practical equivalence of
-    so many F1 points to either side.
+    so many F1 points to either side. ``metrics`` adds a table with intervals for each of them, by
+    name or as ``package.module:function``, to those that the suite names. ``video`` is the sequence
+    whose labels and decisions are drawn where it is tested; else it is the one with most changes.
 
     A run that is unfinished or damaged in part is rendered as far as it goes. A folder that holds
     no run, an empty run, or one of another version is a ``UserError``; so is an ``out`` that holds
@@ -53,7 +62,7 @@ def build(run_folder: Path, out: Path | None = None, *, rope: float | None = Non
     from reports.figures.every import every_figure
 
     target = Path(out) if out is not None else Path(run_folder) / "report"
-    evaluation = evaluate_run(run_folder)
+    evaluation = evaluate_run(run_folder, metrics=metrics, video=video)
     tables = every_table(evaluation, rope)
     figures = every_figure(evaluation)
     page = lay_out(evaluation, tables, figures)
@@ -70,7 +79,8 @@ def write_report(
     data: dict[str, object],
     words: Sequence[tuple[str, str]],
 ) -> Path:
-    """Writes a report aside and swaps it in; ``words`` are headed Markdown paragraphs."""
+    """Writes a report aside and swaps it in at ``target``; ``words`` are headed paragraphs of
+    Markdown."""
     target = target.absolute()
     if target.exists() and not _may_replace(target):
         raise UserError(f"{target} holds other files, not a report: give another --out")

@@ -51,7 +51,7 @@ class Comparison:
     Attributes:
         ranked: methods that could be ranked, best mean F1 first.
         f1, auc: by method, an entry per AU and a last one for their mean. ``auc`` has intervals
-            only if details were measured.
+            only if details were measured. ``own`` likewise of the metrics that the user asked for.
         too_few: whether there were fewer than two subjects, so no intervals.
     """
 
@@ -60,11 +60,12 @@ class Comparison:
     ranked: tuple[str, ...]
     f1: Mapping[str, tuple[Standing, ...]]
     auc: Mapping[str, tuple[Standing, ...]]
+    own: Mapping[str, Mapping[str, tuple[Standing, ...]]]
     too_few: bool
 
     def standing(self, metric: str, method: str) -> tuple[Standing, ...]:
-        """Entries of a method under ``"f1"`` or ``"auc"``."""
-        return self.f1[method] if metric == "f1" else self.auc[method]
+        """Entries of a method under ``"f1"``, ``"auc"``, or the name of a metric of the user's."""
+        return {"f1": self.f1, "auc": self.auc, **self.own}[metric][method]
 
 
 def compare(setting: str, measured: Sequence[Measured]) -> Comparison:
@@ -79,6 +80,15 @@ def compare(setting: str, measured: Sequence[Measured]) -> Comparison:
     ]
     f1 = _standings(measured, rivals, {m.method: m.f1_L for m in measured}, f1_replicates)
     auc = _standings(measured, rivals, {m.method: m.auc_L for m in measured}, auc_replicates)
+    own = {
+        name: _standings(
+            measured,
+            rivals,
+            {m.method: m.own[name].values_L for m in measured},
+            lambda m, name=name: m.own[name].replicates(),  # type: ignore[misc]
+        )
+        for name in (measured[0].own if measured else ())
+    }
     order = sorted(rivals, key=lambda m: -np.nan_to_num(m.mean_f1, nan=-1))
     return Comparison(
         setting=setting,
@@ -86,6 +96,7 @@ def compare(setting: str, measured: Sequence[Measured]) -> Comparison:
         ranked=tuple(m.method for m in order),
         f1=f1,
         auc=auc,
+        own=own,
         too_few=any(len(m.subjects) < 2 for m in measured),
     )
 

@@ -6,14 +6,17 @@ no probability, and its diagram shows how far from one it is. Frames are put int
 width; the expected calibration error (ECE) is the mean distance between the share of frames present
 and the mean probability, weighted by frames.
 
-Legend: N frames, L action units, K points.
+Legend: L action units.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from harness.metrics.ranking import Ranked
 
 NUM_BINS = 10
 NUM_POINTS = 80
@@ -46,20 +49,15 @@ class Reliability:
         return float(np.average(np.abs(self.predicted - self.present), weights=self.frames))
 
 
-def precision_recall(labels_NL: np.ndarray, scores_NL: np.ndarray) -> tuple[PrecisionRecall, ...]:
+def precision_recall(ranked_L: Sequence[Ranked]) -> tuple[PrecisionRecall, ...]:
     """One curve per AU; unknown labels are left out, tied scores are one step."""
-    return tuple(
-        _curve(labels_NL[:, column], scores_NL[:, column]) for column in range(labels_NL.shape[1])
-    )
+    return tuple(_curve(ranked) for ranked in ranked_L)
 
 
-def _curve(labels_N: np.ndarray, scores_N: np.ndarray) -> PrecisionRecall:
-    known = labels_N != 0
-    present, scores = labels_N[known] > 0, scores_N[known]
-    if not present.any():
+def _curve(ranked: Ranked) -> PrecisionRecall:
+    hits, misses = ranked.scores[ranked.present], ranked.scores[~ranked.present]
+    if not len(hits):
         return PrecisionRecall(recall=np.zeros(0), precision=np.zeros(0), at_zero=None)
-    # Sorted apart, so that a threshold's counts are two look-ups: far faster than one ordering.
-    hits, misses = np.sort(scores[present]), np.sort(scores[~present])
     ranks = np.ceil(np.linspace(0, 1, NUM_POINTS) * len(hits)).astype(np.int64).clip(1)
     thresholds = np.unique(hits[len(hits) - ranks])[::-1]
     found = len(hits) - np.searchsorted(hits, thresholds, side="left")
@@ -72,22 +70,25 @@ def _curve(labels_N: np.ndarray, scores_N: np.ndarray) -> PrecisionRecall:
     )
 
 
-def reliability(labels_NL: np.ndarray, scores_NL: np.ndarray) -> tuple[Reliability, ...]:
+def reliability(ranked_L: Sequence[Ranked]) -> tuple[Reliability, ...]:
     """One reliability diagram per AU; unknown labels are left out."""
     diagrams = []
-    for column in range(labels_NL.shape[1]):
-        known = labels_NL[:, column] != 0
-        present = labels_NL[known, column] > 0
-        scores = np.clip(scores_NL[known, column].astype(np.float64), -60, 60)
+    for ranked in ranked_L:
+        scores = np.clip(ranked.scores.astype(np.float64), -60, 60)
         probability = 1 / (1 + np.exp(-scores))
-        bins = np.searchsorted(EDGES, probability)  # a score of 0 goes with the absent
-        frames = np.bincount(bins, minlength=NUM_BINS)
+        # In order of score a bin is a stretch; a score of 0 goes with the absent.
+        ends = np.r_[0, np.searchsorted(probability, EDGES, side="right"), len(scores)]
+        frames = np.diff(ends)
         kept = frames > 0
-        held = np.maximum(frames, 1)
+        starts = ends[:-1][kept]
+        sums = [
+            np.add.reduceat(values.astype(np.float64), starts) if len(scores) else np.zeros(0)
+            for values in (probability, ranked.present)
+        ]
         diagrams.append(
             Reliability(
-                predicted=(np.bincount(bins, probability, NUM_BINS) / held)[kept],
-                present=(np.bincount(bins, present, NUM_BINS) / held)[kept],
+                predicted=sums[0] / frames[kept],
+                present=sums[1] / frames[kept],
                 frames=frames[kept],
             )
         )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics import ScoredFrames, average_precision, event_f1, frame_f1
-from harness.metrics.confusion import Confusion
+from harness.metrics import ScoredFrames, event_f1, frame_f1
+from harness.metrics.confusion import Confusion, confusion_counts
 from harness.metrics.frame_measures import (
     balanced_accuracy_of,
     cohen_kappa_of,
@@ -21,12 +21,13 @@ from harness.metrics.frame_measures import (
     s_score_of,
     skew_normalised_f1_of,
 )
-from harness.metrics.ranking import OrderedPairs
+from harness.metrics.ranking import OrderedPairs, Ranked, average_precision_of
 from harness.metrics.thresholds import best_f1_thresholds
 from harness.metrics.undefined import mean_of_defined
 from reports.curves import PrecisionRecall, Reliability, precision_recall, reliability
 from reports.folds import Fold
-from reports.rasters import Raster, busiest_sequence
+from reports.head_turn import HeadTurn, by_head_turn, mean_head_turn
+from reports.rasters import Raster, raster_of
 
 # Beside frame F1: all of them follow from the same four counts.
 FROM_COUNTS: Mapping[str, Callable[[Confusion], np.ndarray]] = {
@@ -54,6 +55,7 @@ class Details:
         pairs: per seed, ordered pairs behind the AUC of every resample of subjects.
         precision_recall, reliability: curves of the first seed, an entry per AU.
         raster: labels and decisions of one sequence, first seed.
+        head_turn: F1 by how far the head is turned; None where no pose was kept.
     """
 
     values: dict[str, np.ndarray]
@@ -69,13 +71,20 @@ class Details:
     precision_recall: tuple[PrecisionRecall, ...]
     reliability: tuple[Reliability, ...]
     raster: Raster
+    head_turn: HeadTurn | None
 
 
 def measure_details(
-    folds: list[Fold], test: ScoredFrames, pairs: OrderedPairs, confusion: Confusion
+    folds: list[Fold],
+    test: ScoredFrames,
+    ranked_L: Sequence[Ranked],
+    pairs: OrderedPairs,
+    confusion: Confusion,
+    video: str = "",
 ) -> Details:
-    """Details of one seed; ``test`` are the test frames of all folds, ``confusion`` their counts by
-    subject."""
+    """Details of one seed; ``test`` are the test frames of all folds, ``ranked_L`` their order and
+    ``pairs`` what follows from it, ``confusion`` their counts by subject, ``video`` the sequence
+    whose raster is kept."""
     events = event_f1(test.labels, test.scores, test.sequences, numbers=test.numbers)
     by_subject_U = mean_of_defined(f1_of(confusion), axis=1)
     by_subject_U = by_subject_U[np.isfinite(by_subject_U)]
@@ -86,7 +95,7 @@ def measure_details(
     return Details(
         values={
             **{name: measure(total) for name, measure in FROM_COUNTS.items()},
-            "average_precision": average_precision(test.labels, test.scores),
+            "average_precision": average_precision_of(ranked_L),
             "event_f1_area": events.area,
             "event_f1_at_half": events.at_half,
         },
@@ -97,29 +106,28 @@ def measure_details(
         subject_f1=float(by_subject_U.mean()) if len(by_subject_U) else float("nan"),
         subject_sd=float(by_subject_U.std(ddof=1)) if len(by_subject_U) > 1 else float("nan"),
         validation_f1_L=(
-            _under_policy(folds, test, lambda fold: fold.validation) if have_validation else None
+            _under_policy(folds, lambda fold: fold.validation) if have_validation else None
         ),
-        oracle_f1_L=_under_policy(folds, test, lambda fold: fold.test),
+        oracle_f1_L=_under_policy(folds, lambda fold: fold.test),
         always_f1_L=f1_of(always),
         event_curve_LT=events.curve,
         pairs=(pairs,),
-        precision_recall=precision_recall(test.labels, test.scores),
-        reliability=reliability(test.labels, test.scores),
-        raster=busiest_sequence(test),
+        precision_recall=precision_recall(ranked_L),
+        reliability=reliability(ranked_L),
+        raster=raster_of(test, video),
+        head_turn=by_head_turn(test, [fold.yaw for fold in folds]),
     )
 
 
-def _under_policy(
-    folds: list[Fold], test: ScoredFrames, part: Callable[[Fold], ScoredFrames | None]
-) -> np.ndarray:
+def _under_policy(folds: list[Fold], part: Callable[[Fold], ScoredFrames | None]) -> np.ndarray:
     """F1 (L,) when each fold's thresholds are chosen on one of its parts."""
-    chosen = []
+    counts = []
     for fold in folds:
         asked = part(fold)
         assert asked is not None
         thresholds_L = best_f1_thresholds(asked.labels, asked.scores)
-        chosen.append(np.broadcast_to(thresholds_L, fold.test.labels.shape))
-    return frame_f1(test.labels, test.scores, threshold=np.concatenate(chosen))
+        counts.append(confusion_counts(fold.test.labels, fold.test.scores, thresholds_L))
+    return f1_of(added(counts))
 
 
 def merge_details(seeds: Sequence[Details]) -> Details | None:
@@ -143,6 +151,7 @@ def merge_details(seeds: Sequence[Details]) -> Details | None:
         precision_recall=first.precision_recall,
         reliability=first.reliability,
         raster=first.raster,
+        head_turn=mean_head_turn([s.head_turn for s in seeds]),
     )
 
 
@@ -150,6 +159,13 @@ def total_of(counts: Confusion) -> Confusion:
     """Counts (L,) of all subjects together."""
     tp, fp, fn, tn = (part.sum(axis=0) for part in (counts.tp, counts.fp, counts.fn, counts.tn))
     return Confusion(tp=tp, fp=fp, fn=fn, tn=tn)
+
+
+def added(counts: Sequence[Confusion]) -> Confusion:
+    """Counts (L,) of several parts as one."""
+    return Confusion(
+        **{name: sum(getattr(one, name) for one in counts) for name in ("tp", "fp", "fn", "tn")}
+    )
 
 
 def mean_of_seeds(values: Sequence[np.ndarray]) -> np.ndarray:

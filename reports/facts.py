@@ -18,11 +18,13 @@ POLICY = {
 def facts_of(
     comparison: Comparison, metric: str, *, pooling: str = "", policy: str = "fixed"
 ) -> tuple[tuple[str, str], ...]:
-    """Facts of a table about one setting; ``metric`` is ``"f1"`` or ``"auc"``."""
+    """Facts of a table about one setting; ``metric`` is ``"f1"``, ``"auc"``, or the name of a
+    metric that the user asked for."""
     measured = _typical(comparison)
     if measured is None:
         return (("frames", "none scored yet"),)
-    values_L = measured.f1_L if metric == "f1" else measured.auc_L
+    own = {name: one.values_L for name, one in measured.own.items()}
+    values_L = {"f1": measured.f1_L, "auc": measured.auc_L, **own}[metric]
     return (
         ("pooling", pooling or f"pooled over {_count(measured.num_folds, 'fold')}"),
         ("thresholds", POLICY["none"] if metric == "auc" else POLICY[policy]),

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reports.batch_composition import batch_compositions
 from reports.evaluation import Evaluation
 from reports.page import Page, Part
 from reports.provenance import provenance
+from reports.studies import study_lines
 from reports.table import Table, slug
+from reports.tables.own_metric import short_name
 from reports.verdicts import verdict
 
 if TYPE_CHECKING:
     from reports.figure import Figure
 
 # Shown at once in a setting's part, in this order; the rest of it is folded away.
-FIRST_IN_SETTING = ("f1", "gains", "raster")
+FIRST_IN_SETTING = ("f1", "features", "gains", "raster")
 
 
 def lay_out(evaluation: Evaluation, tables: Sequence[Table], figures: Sequence[Figure]) -> Page:
@@ -46,7 +49,7 @@ def _parts(
         return [by_key[key] for key in keys if key in by_key]
 
     lines = [(f"{s}:", verdict(c)) for s, c in evaluation.comparisons.items()]
-    lines += [("Note:", line) for line in (*evaluation.oddities, *_damaged_histories(evaluation))]
+    lines += [("Note:", line) for line in (*evaluation.oddities, *_damaged_parts(evaluation))]
     parts = [
         Part(
             key="summary",
@@ -59,7 +62,8 @@ def _parts(
         parts.append(Part(key="missing", title="Missing", shown=run_wide("unfinished")))
     for setting in evaluation.plan.settings:
         own = [item for item in items if item.section == setting]
-        first = run_wide(*(slug(setting, name) for name in FIRST_IN_SETTING))
+        asked = [f"metric-{short_name(name)}" for name in evaluation.comparisons[setting].own]
+        first = run_wide(*(slug(setting, name) for name in (*FIRST_IN_SETTING, *asked)))
         parts.append(
             Part(
                 key=slug("setting", setting),
@@ -69,12 +73,28 @@ def _parts(
                 folded=[item for item in own if item not in first],
             )
         )
-    across = run_wide("cross-dataset-f1", "cross-dataset-auc")
+    drawn = [item.key for item in items if item.key.startswith("strategies-") and not item.section]
+    across = run_wide("cross-dataset-f1", "cross-dataset-auc", *drawn)
     if across:
         parts.append(Part(key="across", title="Across datasets", shown=across))
     ranks = run_wide("critical-difference", "pairs")
     if ranks:
         parts.append(Part(key="ranks", title="Ranks", shown=ranks))
+    studies = [item for item in items if item.key.startswith("study-") and not item.section]
+    left = study_lines(evaluation.run, evaluation.studies)
+    if studies or left:
+        parts.append(Part(key="studies", title="Features and networks", lines=left, shown=studies))
+    searched = run_wide("search-map", "search-best", "search-parallel", "search-importance")
+    if "search-cost" in by_key:
+        parts.append(
+            Part(
+                key="search",
+                title="Search",
+                shown=searched,
+                folded=run_wide("search-timeline", "search-cost", "search-trials"),
+                folded_title="Time line, cost and every trial",
+            )
+        )
     trained = run_wide(
         "training-f1", "training-curves", "batch-composition", "batches", "base-rates"
     )
@@ -84,11 +104,13 @@ def _parts(
     return parts
 
 
-def _damaged_histories(evaluation: Evaluation) -> list[str]:
+def _damaged_parts(evaluation: Evaluation) -> list[str]:
     """What was wrong with jobs whose result could be read all the same."""
     run = evaluation.run
-    return [
-        f"{run.plan.jobs[key].title}: its training history cannot be read ({problem})"
+    _, compositions = batch_compositions(evaluation)
+    histories = [
+        f"{run.plan.jobs[key].title}: {problem}"
         for key, problem in run.problems.items()
         if run.states[key] == "done"
     ]
+    return [*histories, *compositions]

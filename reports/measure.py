@@ -9,18 +9,18 @@ Legend: L action units, U subjects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics import ScoredFrames, roc_auc
+from harness.metrics import Metric, ScoredFrames, roc_auc
 from harness.metrics.confusion import Confusion, confusion_by_unit
 from harness.metrics.footnote import frame_set_hash
 from harness.metrics.frame_measures import f1_of
 from harness.metrics.id_codes import id_codes_and_names
-from harness.metrics.ranking import pairs_in_order
+from harness.metrics.ranking import pairs_of, rank_frames
 from harness.metrics.undefined import mean_of_defined
 from harness.plan.jobs import Cell
 from reports.details import (
@@ -31,6 +31,7 @@ from reports.details import (
     total_of,
 )
 from reports.folds import Fold, read_fold
+from reports.own_metrics import OwnMeasure, mean_of_own, measure_own
 from reports.run_view import RunView
 
 THREADS = 2
@@ -47,6 +48,7 @@ class Measured:
         f1_L, auc_L: pooled over folds, mean of seeds; NaN where undefined.
         confusion: per seed, counts (U, L) of each subject.
         present_L, known_L: frames in which the AU is present, and in which its label is known.
+        own: metrics that the user asked for, by name.
     """
 
     setting: str
@@ -64,6 +66,7 @@ class Measured:
     present_L: np.ndarray
     known_L: np.ndarray
     details: Details | None
+    own: Mapping[str, OwnMeasure]
 
     @property
     def complete(self) -> bool:
@@ -82,9 +85,15 @@ class Measured:
 
 
 def measure_setting(
-    run: RunView, setting: str, *, details: bool
+    run: RunView,
+    setting: str,
+    *,
+    details: bool,
+    metrics: Sequence[Metric] = (),
+    video: str = "",
 ) -> tuple[list[Measured], list[str]]:
-    """Every method of a setting that has scores, in plan order, and a line for each oddity met."""
+    """Every method of a setting that has scores, in plan order, and a line for each oddity met;
+    ``metrics`` are the user's own, ``video`` a sequence to show."""
     cells: dict[str, list[Cell]] = {}
     for cell in run.plan.cells:
         if cell.setting == setting:
@@ -92,21 +101,33 @@ def measure_setting(
     # Sorting and reading leave Python's lock, so two threads are worth nearly two cores.
     with ThreadPoolExecutor(THREADS) as threads:
         found = threads.map(
-            lambda method: measure_method(run, cells[method], details=details),
+            lambda method: measure_method(
+                run, cells[method], details=details, metrics=metrics, video=video
+            ),
             [method for method in run.plan.methods if method in cells],
         )
         measured = [one for one in found if one is not None]
     return measured, _odd_frame_sets(measured)
 
 
-def measure_method(run: RunView, cells: Sequence[Cell], *, details: bool) -> Measured | None:
+def measure_method(
+    run: RunView,
+    cells: Sequence[Cell],
+    *,
+    details: bool,
+    metrics: Sequence[Metric] = (),
+    video: str = "",
+) -> Measured | None:
     """One method in one setting, or None if no cell of it can be read."""
     by_seed: dict[int, list[Fold]] = {}
     for cell in cells:
         fold = read_fold(run, cell, with_validation=details)
         if fold is not None:
             by_seed.setdefault(cell.seed, []).append(fold)
-    seeds = [_measure_seed(folds, details=details) for _, folds in sorted(by_seed.items())]
+    seeds = [
+        _measure_seed(folds, details=details, metrics=metrics, video=video)
+        for _, folds in sorted(by_seed.items())
+    ]
     if not seeds:
         return None
     first = seeds[0]
@@ -128,10 +149,13 @@ def measure_method(run: RunView, cells: Sequence[Cell], *, details: bool) -> Mea
         details=merge_details([s.details for s in seeds if s.details is not None])
         if details
         else None,
+        own=mean_of_own([s.own for s in seeds if s.subjects == first.subjects]),
     )
 
 
-def _measure_seed(folds: list[Fold], *, details: bool) -> Measured:
+def _measure_seed(
+    folds: list[Fold], *, details: bool, metrics: Sequence[Metric], video: str
+) -> Measured:
     test = folds[0].test
     if len(folds) > 1:
         test = ScoredFrames.concatenate([fold.test for fold in folds])
@@ -140,9 +164,10 @@ def _measure_seed(folds: list[Fold], *, details: bool) -> Measured:
     confusion = confusion_by_unit(test.labels, test.scores, units_N, len(subjects))
     total = total_of(confusion)
     if details:
-        pairs = pairs_in_order(test.labels, test.scores, units_N, len(subjects))
+        ranked_L = rank_frames(test.labels, test.scores)
+        pairs = pairs_of(ranked_L, units_N, len(subjects))
         auc_L = pairs.roc_auc(np.ones((1, len(subjects))))[0]
-        more = measure_details(folds, test, pairs, confusion)
+        more = measure_details(folds, test, ranked_L, pairs, confusion, video)
     else:
         auc_L, more = roc_auc(test.labels, test.scores), None
     present_L = total.tp + total.fn
@@ -162,6 +187,7 @@ def _measure_seed(folds: list[Fold], *, details: bool) -> Measured:
         present_L=present_L,
         known_L=present_L + total.fp + total.tn,
         details=more,
+        own=measure_own(test, metrics),
     )
 
 

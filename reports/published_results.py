@@ -68,6 +68,28 @@ def plain_name(dataset: str) -> str:
     return kept.replace("plus", "+")
 
 
+@dataclass(frozen=True, kw_only=True)
+class PublishedDivergence:
+    """The paper's Fig. 4: dataset and, by feature, mean and SD over subjects; and its caveats."""
+
+    values: tuple[tuple[str, Mapping[str, tuple[float, float]]], ...]
+    caveats: tuple[str, ...]
+
+
+@cache
+def published_divergence() -> PublishedDivergence:
+    """Subject divergence as it was printed."""
+    file = resources.files("reports") / "published" / "subject_divergence.json"
+    data = json.loads(file.read_text(encoding="utf-8"))
+    return PublishedDivergence(
+        values=tuple(
+            (row["dataset"], {name: (mean, sd) for name, (mean, sd) in row["values"].items()})
+            for row in data["rows"]
+        ),
+        caveats=tuple(data["caveats"]),
+    )
+
+
 @cache
 def all_results() -> tuple[PublishedResult, ...]:
     """Every published row, in the order of the files."""

@@ -42,7 +42,7 @@ class RunView:
         self.problems: dict[str, str] = {}
         self.records: dict[str, Mapping[str, Any]] = {}
         for key, job in self.plan.jobs.items():
-            if job.kind in ("stage", "cell") and self.states[key] == "done":
+            if job.kind in ("stage", "cell", "study") and self.states[key] == "done":
                 self._read_record(key)
 
     def _read_record(self, key: str) -> None:
@@ -77,11 +77,12 @@ class RunView:
     def cells(self) -> list[CellView]:
         """Every cell of the plan with its state and message."""
         return [
-            CellView(cell=cell, state=self.states[cell.job], message=self._message(cell.job))
+            CellView(cell=cell, state=self.states[cell.job], message=self.message(cell.job))
             for cell in self.plan.cells
         ]
 
-    def _message(self, key: str) -> str:
+    def message(self, key: str) -> str:
+        """Why a job is not done, in one line; empty if it is, or if there is nothing to say."""
         state = self.states[key]
         if state == "damaged":
             return self.problems[key]
@@ -114,8 +115,13 @@ class RunView:
             rows = self.store.history(key)
             return [dict(row) for row in rows]
         except DAMAGE as error:
-            self.problems.setdefault(key, self.without_place(one_line(str(error))))
+            self.note_problem(key, error, "its training history cannot be read")
             return []
+
+    def note_problem(self, key: str, error: BaseException, what: str) -> None:
+        """Remembers that a file beside a job's result cannot be read: the result stands."""
+        reason = self.without_place(one_line(str(error)))
+        self.problems.setdefault(key, f"{what} ({reason})")
 
     def suite_text(self) -> str:
         """The suite as it was run; empty if its file is gone."""

@@ -35,6 +35,10 @@ def make_batches(
     """The stream of a strategy: one of ``STRATEGIES``; a resampler's name gives random batches of
     the dataset that it resampled.
 
+    Args:
+        labels: (N, L) in {-1 absent, 0 unknown, +1 present}.
+        batch_size, seed: as of ``Batches``; ``options`` are those of the strategy.
+
     Raises:
         ValueError: no such strategy, no such option of it, or a value outside its range; the
             message lists what there is.

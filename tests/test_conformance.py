@@ -10,7 +10,8 @@ from harness.data.prepared import PreparedDataset
 from harness.method import Needs
 from harness.plan.resolve import stored_name
 from harness.registry import METHODS, load_method
-from harness.synthetic.recipe import SyntheticRecipe, make
+from harness.synthetic.making import make
+from harness.synthetic.recipe import SyntheticRecipe
 
 CNN = {"size": "small", "iterations": 4, "evaluate_every": 2, "batch": 8}
 SEQUENCE = {"size": "small", "updates": 2, "evaluate_every": 1, "window": 20, "pca": 8}
@@ -26,11 +27,18 @@ TINY = {
     "svm-shape": {"C": [0.1, 1.0]},
     "svm-network": {"C": [1.0], "size": 16},  # and the file that `network_file` writes
     "svm-fc7": {"C": [1.0], "anet": CNN},
+    "anet-t": {"C": [1.0], "anet": CNN},
     "cpm": {"C": [1.0], "C_t": [10.0], "gamma": [10.0]},
     "jpml": {"alpha": [1e-4], "beta1": [1e-3], "beta2": [0.0], "max_iter": 20},
     "anet": CNN,
     "lstm": {"size": "small", "cnn": CNN, "sequence": SEQUENCE},
     "hybrid": {"size": "small", "cnn": CNN, "sequence": SEQUENCE},
+    "end-to-end": {
+        "size": "small",
+        "cnn": CNN,
+        "sequence": SEQUENCE,
+        "joint": {"window": 10, "windows": 2, "updates": 2, "evaluate_every": 1},
+    },
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -53,20 +54,18 @@ def test_the_documents_quote_the_files_that_are_run():
             assert file.read_text(encoding="utf-8").strip() in text, file.name
 
 
-def test_own_methods_become_rows_and_own_metrics_read_the_run(folder):
+def test_own_methods_become_rows_and_own_metrics_tables(folder):
     said = python("-m", "harness", "run", "own.yaml", "--cpus", 1, cwd=folder)
     for method in ("pixels", "network", "all-present"):
         assert method in said
     report = (folder / "runs" / "own" / "report" / "report.md").read_text(encoding="utf-8")
     assert "pixels" in report
-    measured = python("own_metric.py", "runs/own", cwd=folder).splitlines()
-    assert [line.split()[0] for line in measured] == ["pixels", "network", "all-present"]
-    code = (
-        "from harness.metrics import find_metric; print(find_metric('own_metric:matthews').needs)"
-    )
-    assert python("-c", code, cwd=folder).strip() == "('threshold',)"
-    assert "nan" in measured[2]  # one who says the same of every frame correlates with nothing
-    assert any(character.isdigit() for character in measured[0])
+    python("-m", "harness", "report", "runs/own", "--metric", "own_metric:matthews", cwd=folder)
+    tables = folder / "runs" / "own" / "report" / "tables"
+    table = pd.read_csv(tables / "lab-2-fold-metric-matthews.csv", comment="#")
+    assert table["pixels"].notna().any()
+    assert table["pixels_low"].notna().any()
+    assert table["all-present"].isna().all()  # who says the same of all correlates with nothing
 
 
 def test_an_own_dataset_is_audited_and_prepared(folder):

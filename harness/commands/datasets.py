@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from harness.errors import UserError
-from harness.registry import suggestion
+from harness.commands.suites import add_cluster
+from harness.errors import UserError, first_complaint
 
 
 def add_synth(parser: argparse.ArgumentParser) -> None:
@@ -23,22 +23,34 @@ def add_synth(parser: argparse.ArgumentParser) -> None:
         "preset", nargs="?", default="lab", metavar="PRESET", help="lab, group, lab-plus or disfa"
     )
     parser.add_argument("--out", metavar="DIR", help="folder to write")
-    parser.add_argument("--layout", help="write an official layout instead: bp4d, gft, disfa, ...")
+    parser.add_argument(
+        "--layout", metavar="NAME", help="write an official layout instead: bp4d, gft, disfa, ..."
+    )
     parser.add_argument("--preview", metavar="FILE.png", help="write a contact sheet and stop")
-    parser.add_argument("--subjects", type=int, help="number of people (default: the preset's)")
-    parser.add_argument("--tasks", type=int, help="sequences of each person")
-    parser.add_argument("--frames", type=int, help="frames of a sequence, on average")
-    parser.add_argument("--seed", type=int, default=0, help="other people and labels (default: 0)")
-    parser.add_argument("--name", help="name of the dataset (default: the preset's)")
-    parser.add_argument("--size", type=int, default=200, help="side of the faces in pixels: 200")
+    parser.add_argument(
+        "--subjects", type=int, metavar="N", help="number of people (default: the preset's)"
+    )
+    parser.add_argument("--tasks", type=int, metavar="N", help="sequences of each person")
+    parser.add_argument("--frames", type=int, metavar="N", help="frames of a sequence, on average")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", default=0, help="other people and labels (default: 0)"
+    )
+    parser.add_argument(
+        "--name", metavar="NAME", help="name of the dataset (default: the preset's)"
+    )
+    parser.add_argument(
+        "--size", type=int, metavar="N", default=200, help="side of the faces in pixels: 200"
+    )
     parser.set_defaults(run=synth)
 
 
 def synth(options: argparse.Namespace) -> int:
     """Writes synthetic faces: a prepared dataset, an official layout, or a preview."""
     from harness.data.prepared import FACE_SIZE
+    from harness.registry import suggestion
+    from harness.synthetic.making import make
     from harness.synthetic.presets import PRESETS
-    from harness.synthetic.recipe import SyntheticRecipe, make
+    from harness.synthetic.recipe import SyntheticRecipe
 
     if options.preset not in PRESETS:
         raise UserError(
@@ -87,10 +99,11 @@ def synth(options: argparse.Namespace) -> int:
 def add_prepare(parser: argparse.ArgumentParser) -> None:
     """Arguments of `aubench prepare`."""
     _add_source(parser)
-    parser.add_argument("--out", metavar="FOLDER", required=True, help="prepared dataset to write")
-    parser.add_argument("--name", help="name of the prepared dataset (default: the layout's)")
-    parser.add_argument("--cpus", type=int, help="CPUs of the local Ray instance (default: all)")
-    parser.add_argument("--address", help="join a running Ray cluster ('auto' or host:port)")
+    parser.add_argument("--out", metavar="DIR", required=True, help="prepared dataset to write")
+    parser.add_argument(
+        "--name", metavar="NAME", help="name of the prepared dataset (default: the layout's)"
+    )
+    add_cluster(parser, gpus=False)
     parser.set_defaults(run=prepare)
 
 
@@ -192,6 +205,8 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 
 def split_options(pairs: Sequence[str], *models: type) -> list[dict[str, Any]]:
     """``NAME=VALUE`` pairs, given to the models that have an option of that name."""
+    from harness.registry import suggestion
+
     split: list[dict[str, Any]] = [{} for _ in models]
     valid = [name for model in models for name in getattr(model, "model_fields", {})]
     for pair in pairs:
@@ -217,10 +232,8 @@ def checked(model: type, values: Mapping[str, Any]) -> Any:
     try:
         return model(**values)
     except ValidationError as error:
-        complaint = error.errors()[0]
-        name = ".".join(str(part) for part in complaint["loc"])
-        message = complaint["msg"].removeprefix("Value error, ")
-        raise UserError(f"--set {name}: {message}") from error
+        complaint = first_complaint(error)
+        raise UserError(f"--set {complaint.name}: {complaint.message}") from error
 
 
 class Counting:

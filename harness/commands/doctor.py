@@ -13,14 +13,16 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.storage import RemoteFolder, is_remote, plain_address
 
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
 OPENCV_FEATURES = ("HOGDescriptor", "CascadeClassifier")
@@ -43,10 +45,22 @@ class Check:
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """Arguments of `aubench doctor`."""
     parser.add_argument(
-        "--out", metavar="DIR", default="runs", help="where runs go (default: runs)"
+        "--out",
+        metavar="DIR",
+        default="runs",
+        help="where runs go, a folder or an address such as s3://bucket/runs (default: runs)",
     )
     parser.add_argument("--ray", action="store_true", help="also start Ray and run a task on it")
-    parser.add_argument("--address", help="also join this Ray cluster and run a task on it")
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="also join this Ray cluster and look from its nodes"
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="also look whether the datasets at this address can be read; may be repeated",
+    )
     parser.set_defaults(run=doctor)
 
 
@@ -55,7 +69,9 @@ def doctor(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    checks = list(every_check(options.out, ray=options.ray, address=options.address))
+    checks = list(
+        every_check(options.out, ray=options.ray, address=options.address, storage=options.storage)
+    )
     table = Table(title="aubench doctor")
     for column in ("check", "found", "verdict", "what to do"):
         table.add_column(column, overflow="fold")
@@ -68,18 +84,21 @@ def doctor(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def every_check(out: str, *, ray: bool = False, address: str | None = None) -> Iterator[Check]:
+def every_check(
+    out: str, *, ray: bool = False, address: str | None = None, storage: Sequence[str] = ()
+) -> Iterator[Check]:
     """All checks, cheap ones first; one that itself breaks is a ``wrong`` of its own."""
     groups: list[tuple[str, Callable[[], Iterator[Check]]]] = [
         ("versions", check_versions),
         ("OpenCV", check_opencv),
         ("GPU", check_gpus),
         ("threads", check_threads),
-        ("storage", lambda: check_storage(Path(out))),
+        ("storage", lambda: check_storage(out)),
+        ("datasets", lambda: check_datasets(storage)),
         ("W&B", check_tracking),
     ]
     if ray or address:
-        groups.append(("Ray", lambda: check_ray(address)))
+        groups.append(("Ray", lambda: check_ray(address, out)))
     for name, group in groups:
         try:
             yield from group()
@@ -211,13 +230,14 @@ def _cpu_quota() -> float | None:
         return None
 
 
-def check_storage(out: Path) -> Iterator[Check]:
+def check_storage(out: str | Path) -> Iterator[Check]:
     """Places that are written to: rights, locks, free space; and shared memory for Ray."""
-    from harness.data.sources import cache_folder
+    from harness.data.sources import cache_folder, made_datasets
 
-    places = {"runs": out.absolute(), "cache": cache_folder(), "/tmp": Path(tempfile.gettempdir())}
-    for name, folder in places.items():
-        yield check_place(name, folder)
+    places = {"runs": plain_address(out), "cache": str(cache_folder())}
+    places |= {"made datasets": made_datasets()} if "AUBENCH_DATASETS" in os.environ else {}
+    for name, place in {**places, "/tmp": tempfile.gettempdir()}.items():
+        yield check_remote(name, place) if is_remote(place) else check_place(name, Path(place))
     shared = Path("/dev/shm")
     if shared.is_dir():
         size = shutil.disk_usage(shared).total
@@ -231,6 +251,33 @@ def check_storage(out: Path) -> Iterator[Check]:
             if small
             else "",
         )
+
+
+def check_remote(name: str, address: str) -> Check:
+    """Whether an object can be written, read and deleted there, and how long that takes."""
+    folder = RemoteFolder(address)
+    begun = time.perf_counter()
+    try:
+        folder.check_writable()
+    except UserError as error:
+        return Check(name, str(error), "wrong", "see object storage in cluster.md")
+    seconds = time.perf_counter() - begun
+    return Check(name, f"{folder.where()}: written, read and deleted in {seconds:.2f} s")
+
+
+def check_datasets(addresses: Sequence[str]) -> Iterator[Check]:
+    """Whether the prepared datasets at some addresses can be read."""
+    from harness.data.places import open_dataset
+
+    for address in addresses:
+        try:
+            dataset = open_dataset(plain_address(address), patient=False)
+        except UserError as error:
+            yield Check("dataset", str(error), "wrong", "see object storage in cluster.md")
+            continue
+        counts = dataset.description["counts"]
+        found = f"{dataset.name}: {counts['subjects']} subjects, {counts['frames']} frames"
+        yield Check("dataset", found)
 
 
 def check_place(name: str, folder: Path) -> Check:
@@ -267,15 +314,17 @@ def check_tracking() -> Iterator[Check]:
     yield Check("W&B", f"{mode}; {login}", "ok", mend)
 
 
-def check_ray(address: str | None) -> Iterator[Check]:
-    """Whether Ray starts here, or can be joined, and does a task."""
+def check_ray(address: str | None, out: str = "runs") -> Iterator[Check]:
+    """Whether Ray starts here, or can be joined, and does a task; what a cluster's nodes see."""
     from harness.engine.cluster import ray_cluster
+    from harness.engine.preflight import nodes_that_see
     from harness.engine.spread import spread
 
     where = address or "a local instance"
     try:
         with ray_cluster(address, cpus=None if address else 1) as resources:
             done: list[Any] = list(spread(len, [(1, 2, 3)]))
+            nodes = nodes_that_see(plain_address(out)) if address else []
     except UserError as error:
         mend = "is it the address of a cluster with this Ray and Python? See cluster.md"
         yield Check("Ray", str(error), "wrong", mend if address else "see installing.md")
@@ -283,3 +332,7 @@ def check_ray(address: str | None) -> Iterator[Check]:
     held = f"{resources.get('CPU', 0):g} CPUs, {resources.get('GPU', 0):g} GPUs"
     fine = done == [3]
     yield Check("Ray", f"{where} with {held}", "ok" if fine else "wrong")
+    for node, complaint in nodes:
+        found = f"{node} {complaint}" if complaint else f"{node} sees {out} and writes there"
+        mend = "see the checks in cluster.md" if complaint else ""
+        yield Check("node", found, "wrong" if complaint else "ok", mend)

@@ -19,7 +19,12 @@ def add_score(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help="prepared dataset (folder), or its name in the run given by --out",
     )
-    parser.add_argument("--protocol", required=True, metavar="P", help="3-fold, 10-fold, ...")
+    parser.add_argument("--protocol", metavar="P", help="within the dataset: 3-fold, 10-fold, ...")
+    parser.add_argument(
+        "--train",
+        metavar="D",
+        help="across datasets, in place of --protocol: the dataset that others are trained on",
+    )
     parser.add_argument("--as", dest="name", required=True, metavar="NAME", help="name of the row")
     parser.add_argument(
         "--kind",
@@ -61,7 +66,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="RUN",
         help="run folder: an existing one gets the row, else it is made "
-        "(default: runs/<dataset>-<protocol>)",
+        "(default: runs/<dataset>-<protocol>, or runs/<train>-to-<dataset>)",
     )
     new = parser.add_argument_group("of a new run")
     new.add_argument("--aus", metavar="1,2,4", help="AUs to score (default: the dataset's)")
@@ -76,6 +81,11 @@ def score(options: argparse.Namespace) -> int:
     from harness.predictions.row import Target, add_row, new_target, old_target
     from harness.store import RunStore
 
+    if (options.protocol is None) == (options.train is None):
+        raise UserError(
+            "give --protocol P for a setting within the dataset, or --train DATASET for one across "
+            "datasets, and not both"
+        )
     store = RunStore(_run_folder(options))
     target: Target
     if store.exists:
@@ -84,12 +94,13 @@ def score(options: argparse.Namespace) -> int:
                 raise UserError(
                     f"--{name.replace('_', '-')} is for a new run; {store.folder} has its own"
                 )
-        target = old_target(store, options.dataset, options.protocol)
+        target = old_target(store, options.dataset, options.protocol, options.train)
     else:
         target = new_target(
             Path(options.dataset),
             options.protocol,
             name=store.folder.name,
+            train=Path(options.train) if options.train else None,
             split_seed=options.split_seed or 0,
             aus=_aus(options.aus),
             lists=Path(options.lists) if options.lists else None,
@@ -115,7 +126,10 @@ def _run_folder(options: argparse.Namespace) -> Path:
         return Path(options.out)
     from harness.sweep import RUNS
 
-    return RUNS / f"{Path(options.dataset).name}-{options.protocol}"
+    tested = Path(options.dataset).name
+    if options.train is not None:
+        return RUNS / f"{Path(options.train).name}-to-{tested}"
+    return RUNS / f"{tested}-{options.protocol}"
 
 
 def _aus(text: str | None) -> tuple[int, ...] | None:

@@ -82,7 +82,7 @@ class UnlabelledError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrameSet:
-    """Rows ``index`` of a prepared dataset, restricted to the AU columns ``columns``.
+    """Rows ``index`` of a prepared dataset, with the label columns of ``aus``.
 
     Attributes:
         dataset: name of the prepared dataset, for messages.

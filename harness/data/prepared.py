@@ -21,14 +21,17 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.data.frames import FrameSet, FrameTable
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA_VERSION = 1
 FACE_SIZE = 200
@@ -78,6 +81,7 @@ class PreparedBuilder:
             subject, then sequence).
         registration: how faces were registered, stored in ``dataset.json``.
         source: every option of the source, stored in ``dataset.json``.
+        identity: fingerprint, where the source knows one; None makes it of the content.
     """
 
     def __init__(
@@ -137,7 +141,8 @@ class PreparedBuilder:
         return [i for i in range(len(self.sequences)) if not self._marker(i).exists()]
 
     def write(self, position: int, frames: SequenceFrames) -> None:
-        """Writes one sequence at its place; complete once its marker stands."""
+        """Writes the sequence of that ``position`` at its place; complete once its marker
+        stands."""
         header = self.sequences[position]
         num_frames = header.num_frames
         shapes = {
@@ -166,7 +171,7 @@ class PreparedBuilder:
             landmarks=frames.landmarks.astype(np.float32),
             tracked=frames.tracked.astype(bool),
             source=np.asarray(list(frames.source), dtype=np.str_),
-            faces_digest=np.asarray(hashlib.blake2b(faces.data, digest_size=16).hexdigest()),
+            faces_digest=np.asarray(faces_digest(faces)),
         )
         aside.replace(marker)
 
@@ -196,13 +201,13 @@ class PreparedBuilder:
         np.save(self.building / "labels.npy", labels)
         np.save(self.building / "landmarks.npy", landmarks)
         frames.to_parquet(self.building / "frames.parquet", index=False)
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(json.dumps([self.aus, self._header["registration"]]).encode())
-        digest.update(pd.util.hash_pandas_object(frames, index=False).to_numpy().tobytes())
-        digest.update(labels.tobytes())
-        digest.update(landmarks.tobytes())
-        for part in parts:
-            digest.update(str(part["faces_digest"]).encode())
+        content = content_digest(
+            self._header,
+            frames,
+            labels,
+            landmarks,
+            [str(part["faces_digest"]) for part in parts],
+        )
         description = {
             **self._header,
             "counts": {
@@ -217,8 +222,8 @@ class PreparedBuilder:
                     f"AU{au}": int((labels[:, i] != 0).sum()) for i, au in enumerate(self.aus)
                 },
             },
-            "fingerprint": self._identity or digest.hexdigest(),
-            "content": digest.hexdigest(),
+            "fingerprint": self._identity or content,
+            "content": content,
         }
         _write_text(self.building / "dataset.json", json.dumps(description, indent=1) + "\n")
         shutil.rmtree(self.building / "sequences")
@@ -230,6 +235,33 @@ class PreparedBuilder:
 
     def _marker(self, position: int) -> Path:
         return self.building / "sequences" / f"{position:06d}.npz"
+
+
+def content_digest(
+    description: Mapping[str, Any],
+    frames: pd.DataFrame,
+    labels: np.ndarray,
+    landmarks: np.ndarray,
+    faces_digests: Sequence[str],
+) -> str:
+    """blake2b of all that a dataset holds: its ``description`` (``dataset.json``), ``labels``
+    (N, L), ``landmarks`` (N, 49, 2), and ``faces_digests``, one entry a sequence
+    (``faces_digest``)."""
+    import pandas as pd
+
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps([description["aus"], description["registration"]]).encode())
+    digest.update(pd.util.hash_pandas_object(frames, index=False).to_numpy().tobytes())
+    digest.update(labels.tobytes())
+    digest.update(landmarks.tobytes())
+    for text in faces_digests:
+        digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def faces_digest(faces: np.ndarray) -> str:
+    """blake2b of the faces of one sequence."""
+    return hashlib.blake2b(np.ascontiguousarray(faces).data, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -282,7 +314,7 @@ class PreparedDataset:
         import pandas as pd
 
         frames = pd.read_parquet(
-            self.folder / "frames.parquet", columns=["subject", "sequence", "number", "tracked"]
+            self._frames_file(), columns=["subject", "sequence", "number", "tracked"]
         )
         return FrameTable(
             aus=self.aus,
@@ -290,7 +322,7 @@ class PreparedDataset:
             sequences=frames["sequence"].to_numpy(dtype=object),
             numbers=frames["number"].to_numpy(dtype=np.int32),
             tracked=frames["tracked"].to_numpy(dtype=bool),
-            labels=np.load(self.folder / "labels.npy", mmap_mode="r"),
+            labels=self._array("labels.npy"),
         )
 
     def feature_file(self, name: str) -> Path:
@@ -306,7 +338,7 @@ class PreparedDataset:
         stored = dict(features or {})
 
         def open_feature(name: str) -> np.ndarray:
-            return np.load(self.feature_file(stored.get(name, name)), mmap_mode="r")
+            return self._array(f"features/{stored.get(name, name)}.npy")
 
         return FrameSet(
             dataset=self.name,
@@ -314,10 +346,34 @@ class PreparedDataset:
             aus=self.aus,
             _table=table,
             _labels=table.labels,
-            _faces=np.load(self.folder / "faces.npy", mmap_mode="r"),
-            _landmarks=np.load(self.folder / "landmarks.npy", mmap_mode="r"),
+            _faces=self._array("faces.npy"),
+            _landmarks=self._array("landmarks.npy"),
             open_feature=open_feature,
         )
+
+    def _frames_file(self) -> Path:
+        return self.folder / "frames.parquet"
+
+    def _array(self, name: str) -> Any:
+        """An array of the dataset, memory-mapped."""
+        return np.load(self.folder / name, mmap_mode="r")
+
+    def share_feature(self, name: str) -> None:
+        """Lets other nodes find a feature that was extracted here; nothing to do in a folder."""
+
+
+def open_prepared(folder: Path) -> PreparedDataset:
+    """The prepared dataset there; a process that does many jobs on one reads its table once."""
+    file = folder / "dataset.json"
+    if not file.is_file():
+        return PreparedDataset(folder)  # says what is wrong
+    seen = file.stat()
+    return _opened(folder, seen.st_ino, seen.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path, inode: int, modified: int) -> PreparedDataset:
+    return PreparedDataset(folder)
 
 
 def _joined(

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from harness.data.frames import FrameTable
+from harness.data.places import dataset_stands, open_dataset
 from harness.data.prepared import PreparedDataset
+from harness.storage import RemoteFolder, is_remote, plain_address
 
 if TYPE_CHECKING:
     from harness.synthetic.recipe import SyntheticRecipe
@@ -27,12 +29,17 @@ def cache_folder() -> Path:
     return Path(os.environ.get("AUBENCH_CACHE") or Path.home() / ".cache" / "aubench").absolute()
 
 
+def made_datasets() -> str:
+    """Address under which synthetic datasets are made: ``$AUBENCH_DATASETS``, else in the cache."""
+    return plain_address(os.environ.get("AUBENCH_DATASETS") or cache_folder() / "datasets")
+
+
 class DatasetSource(Protocol):
     """A dataset that a suite names."""
 
     @property
-    def folder(self) -> Path:
-        """Where the prepared dataset stands, or will stand."""
+    def folder(self) -> str:
+        """Address at which the prepared dataset stands, or will stand."""
 
     @property
     def identity(self) -> str:
@@ -53,15 +60,16 @@ class DatasetSource(Protocol):
 
 @dataclass(frozen=True)
 class PreparedSource:
-    """A prepared dataset on disk."""
+    """A prepared dataset, on disk or on object storage."""
 
     dataset: PreparedDataset
+    address: str
     ready = True
 
     @property
-    def folder(self) -> Path:
-        """The dataset's folder."""
-        return self.dataset.folder
+    def folder(self) -> str:
+        """The dataset's address."""
+        return self.address
 
     @property
     def identity(self) -> str:
@@ -92,22 +100,23 @@ class SyntheticSource:
 
         return identity(self.recipe)
 
-    @property
-    def folder(self) -> Path:
-        """Its place in the cache."""
-        name = self.recipe.name or self.recipe.preset
-        return cache_folder() / "datasets" / f"{name}-{self.identity[:16]}"
+    @cached_property
+    def folder(self) -> str:
+        """Its place among the made datasets."""
+        name = f"{self.recipe.name or self.recipe.preset}-{self.identity[:16]}"
+        made = made_datasets()
+        return RemoteFolder(made).child(name).address if is_remote(made) else f"{made}/{name}"
 
     @property
     def ready(self) -> bool:
         """Whether it has been made."""
-        return (self.folder / "dataset.json").is_file()
+        return dataset_stands(self.folder, patient=False)
 
     @cached_property
     def table(self) -> FrameTable:
         """Keys and labels, read if it has been made, else generated without rendering."""
         if self.ready:
-            return PreparedDataset(self.folder).table
+            return open_dataset(self.folder).table
         from harness.synthetic.recipe import table
 
         return table(self.recipe)

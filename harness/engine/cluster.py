@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.engine.reach import check_reachable
 from harness.errors import UserError
 from harness.tracking.mode import redacted
 
@@ -81,13 +82,14 @@ def ray_cluster(
             "include_dashboard": False,
         }
     else:
+        check_reachable(address)
         options = {"address": address}
     _divert_messages(log)
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR, namespace="aubench")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        reason = " ".join(str(error).split())
         where = f"the Ray cluster at {address!r}" if address else "a local Ray instance"
         raise UserError(f"cannot reach {where}: {reason}") from error
     signal.signal(signal.SIGTERM, on_terminate)  # Ray's own prints a stack and ends the process

@@ -4,23 +4,30 @@ With one worker, Train's local mode (``num_workers=0``) runs the loop inside the
 holds the CPUs or the GPU share: milliseconds, where a worker group costs some 20 s and five
 processes to start. With several, a ``TorchTrainer`` worker group (DDP, gloo on CPU, NCCL on GPU).
 Local mode persists nothing under ``storage_path``; so in both modes the context keeps checkpoints
-itself, in the job's own folder, and rank 0 leaves its result there for the task to commit.
+itself, in the job's own folder, and rank 0 leaves its result there for the task to commit. Where
+nodes work in folders of their own (a run on object storage), the workers of a job are all on one
+node, and rank 0 commits.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from harness.context import LocalContext
+from harness.engine.groups import own_group
 from harness.engine.work import finish, stage_folders, train_and_score
 from harness.plan.jobs import Job
 from harness.protocol import Split
 from harness.provenance import Meter
-from harness.store import RunStore, write_text
+from harness.store import open_run, write_text
 from harness.threads import limited_threads
+
+WORKERS_PATIENCE = "86400"
 
 
 class RayTrainContext(LocalContext):
@@ -48,55 +55,66 @@ class RayTrainContext(LocalContext):
         return Path(agreed) if agreed else None
 
 
-def train_job(job: Job, split: Split, run_folder: Path) -> dict[str, Any]:
+def train_job(job: Job, split: Split, run: str) -> dict[str, Any]:
     """Does a network-training job under Ray Train and commits its result."""
     import ray.train
     from ray.train.torch import TorchTrainer
 
-    store = RunStore(run_folder)
-    store.mark_running(job)
+    store = open_run(run)
     resources = job.resources
+    # The loop submits a group of workers when there is room, and gives up on one that never starts.
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = WORKERS_PATIENCE
     with store.work_folder(job) as work:
         if store.is_done(job):
             return {}
         meter = Meter(resources.gpus * resources.workers)
         alone = resources.workers == 1
+        together = alone or store.everywhere
+        place, filesystem = store.training_place(job.key)
         trainer = TorchTrainer(
-            _worker,
-            train_loop_config={"job": job, "split": split, "run": str(run_folder)},
+            _worker,  # type: ignore[arg-type]  # the second version takes what rank 0 returns
+            train_loop_config={"job": job, "split": split, "run": run, "commit": not together},
             scaling_config=ray.train.ScalingConfig(
                 num_workers=0 if alone else resources.workers,
                 use_gpu=resources.gpus > 0,
                 resources_per_worker=None if alone else _per_worker(job),
+                placement_strategy="PACK" if together else "STRICT_PACK",
             ),
             run_config=ray.train.RunConfig(
                 name=job.key,
-                storage_path=str(work / "train"),
+                storage_path=place,
+                storage_filesystem=filesystem,
                 failure_config=ray.train.FailureConfig(
                     max_failures=1,
                     controller_failure_limit=2,  # type: ignore[call-arg]  # of Train's second version
                 ),
             ),
         )
-        trainer.fit()
+        with store.keeping_checkpoints(job.key) if alone else nullcontext():
+            result = trainer.fit()
+        if not together:
+            return dict(result.return_value)  # type: ignore[attr-defined]  # of Train's second version
         summary = json.loads((work / "summary.json").read_text(encoding="utf-8"))
         (work / "summary.json").unlink()
         return finish(store, job, split, work, summary, meter)
 
 
 def _per_worker(job: Job) -> dict[str, float]:
-    held = {"CPU": float(job.resources.cpus)}
-    return held | ({"GPU": float(job.resources.gpus)} if job.resources.gpus else {})
+    needs = job.resources
+    held = {"CPU": float(needs.cpus), "GPU": float(needs.gpus), "memory": float(needs.memory)}
+    return {name: amount for name, amount in held.items() if amount}
 
 
-def _worker(config: dict[str, Any]) -> None:
+def _worker(config: dict[str, Any]) -> dict[str, Any]:
     """The loop of one worker: build its context, train, and let rank 0 leave the summary."""
     import ray.train
     import ray.train.torch
 
     job: Job = config["job"]
-    store = RunStore(Path(config["run"]))
+    store = open_run(config["run"])
     workers = ray.train.get_context()
+    if workers.get_world_rank() == 0:
+        store.mark_running(job, own_group())  # not before all workers are there
     threads = max(1, int(job.resources.cpus))
     work = store.partial_folder(job.key)
     context = RayTrainContext(
@@ -108,7 +126,12 @@ def _worker(config: dict[str, Any]) -> None:
         world_size=workers.get_world_size(),
         stages=stage_folders(store, job),
     )
-    with limited_threads(threads):
+    commits = config["commit"] and context.rank == 0
+    meter = Meter(job.resources.gpus * job.resources.workers)
+    with store.keeping_checkpoints(job.key) if commits else nullcontext(), limited_threads(threads):
         summary = train_and_score(job, config["split"], context)
+    if commits:
+        return finish(store, job, config["split"], work, summary, meter)
     if context.rank == 0:
         write_text(work / "summary.json", json.dumps(summary))
+    return summary

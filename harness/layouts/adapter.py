@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from harness.errors import UserError
+from harness.errors import UserError, first_complaint
 from harness.prepare.decode import Pictures
 from harness.registry import load_object, suggestion
 
@@ -136,7 +136,7 @@ class CodedSequence:
 
 @dataclass(frozen=True, kw_only=True)
 class Discovery:
-    """What an adapter found: usable sequences sorted by subject and sequence, and what is wrong.
+    """What an adapter found: usable ``sequences`` sorted by subject and sequence, and ``problems``.
 
     ``counts`` are facts for the audit: pictures found, pictures without codes, sequences without
     pictures, and whatever else the layout counts.
@@ -205,11 +205,12 @@ def open_adapter(name: str, root: Path | str, options: dict[str, Any] | None = N
     try:
         checked = adapter.Options(**(options or {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        option = ".".join(str(part) for part in first["loc"]) or "options"
+        complaint = first_complaint(error)
+        option = complaint.name or "options"
         valid = tuple(adapter.Options.model_fields)
-        hint = suggestion(option, valid) if first["type"] == "extra_forbidden" else ""
-        raise UserError(f"dataset {name}, option {option!r}: {first['msg']}{hint}") from error
+        hint = suggestion(option, valid) if complaint.kind == "extra_forbidden" else ""
+        message = f"dataset {name}, option {option!r}: {complaint.message}{hint}"
+        raise UserError(message) from error
     return adapter(root, checked)
 
 

@@ -1,12 +1,14 @@
 """DISFA as distributed: 27 subjects, one video of 4,845 frames each, intensities of 12 AUs.
 
     ActionUnit_Labels/SN001/SN001_au1.txt          lines ``frame,intensity``, frames from 1, 0 to 5
-    Videos_LeftCamera/LeftVideoSN001_comp.avi      (also Video_LeftCamera, RightVideo..., _Comp)
+    Videos_LeftCamera/LeftVideoSN001_comp.avi      (also Video_LeftCamera, RightVideo..., _Comp),
+                                                   or folders of frames: see disfa_pictures.py
     Landmark_Points/SN001/..._0000_lm.mat          ``pts`` 66x2, pixels from 1, one file a frame
 
-Frame n of the labels is the n-th frame of the video. Intensities from ``binarise_at`` (2 by
-default) are present: 1 would add between a quarter and twice as many positives, so say which. DISFA
-has no missing code; a missing label file is an error, or an unknown AU, but never an absent one.
+Frame n of the labels is the n-th frame of the video, or picture n - 1 of a folder of frames.
+Intensities from ``binarise_at`` (2 by default) are present: 1 would add between a quarter and twice
+as many positives, so say which. DISFA has no missing code; a missing label file is an error, or an
+unknown AU, but never an absent one.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from harness.layouts.adapter import (
     Discovery,
     Problem,
 )
+from harness.layouts.bp4d import unmatched_frames
 from harness.layouts.bp4d_writer import graded_codes, write_lines
 from harness.layouts.codes import (
     AuColumn,
@@ -34,17 +37,17 @@ from harness.layouts.codes import (
     parse_rows,
     read_text,
 )
+from harness.layouts.disfa_pictures import Camera, frame_folders, videos
 from harness.layouts.embedding import place
 from harness.layouts.fit_mat import write_mat
 from harness.layouts.video_writer import VideoFile
 from harness.layouts.writing import LayoutWriter
-from harness.prepare.decode import Damaged, Video
+from harness.prepare.decode import Damaged, ImageFolder, Video
 from harness.prepare.landmark_maps import FROM_66, to_49
 
 AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 SUBJECTS = tuple(f"SN{i:03d}" for i in (*range(1, 14), 16, 17, 18, 21, *range(23, 33)))
 _LABEL_FILE = re.compile(r"^(SN\d{3})_au(\d{1,2})\.txt$", re.IGNORECASE)
-_VIDEO_FILE = re.compile(r"^(Left|Right)Video(SN\d{3})_comp\.(avi|mp4)$", re.IGNORECASE)
 _LANDMARK_FILE = re.compile(r"(\d+)_lm\.mat$", re.IGNORECASE)
 
 
@@ -52,13 +55,15 @@ class DisfaOptions(AdapterOptions):
     """Options of DISFA.
 
     Attributes:
-        camera: which video.
+        pictures: read the videos or folders of frames; ``auto`` takes videos where there are any.
+        camera: which of the two.
         binarise_at: smallest intensity that counts as present.
         landmark_index_offset: number in a landmark file's name = label frame + this; None is -1.
     """
 
     aus: tuple[int, ...] = AUS
-    camera: Literal["left", "right"] = "left"
+    pictures: Literal["auto", "images", "videos"] = "auto"
+    camera: Camera = "left"
     binarise_at: int = BinariseAt
     landmark_index_offset: int | None = None
 
@@ -72,39 +77,43 @@ class Disfa(Adapter):
     def describe(self) -> dict[str, Any]:
         """Layout and resolved options."""
         offset = self.options.landmark_index_offset
+        kind, _ = self._picture_sources([])
         return {
             **super().describe(),
-            "image_index_offset": self.options.image_index_offset or 0,
+            "pictures": kind,
+            "image_index_offset": self._image_offset(kind),
             "landmark_index_offset": -1 if offset is None else offset,
         }
 
     def discover(self) -> Discovery:
-        """Every subject with label files and a video of the chosen camera."""
+        """Every subject with label files and pictures of the chosen camera."""
         problems: list[Problem] = []
         labels = self._label_files()
-        videos = self._videos(problems)
+        kind, pictures = self._picture_sources(problems)
         landmarks = {
             folder.name.upper(): folder
             for folder in sorted(self.root.glob("**/Landmark_Points/SN*"))
             if folder.is_dir()
         }
         sequences = []
-        for subject in sorted(set(labels) | set(videos)):
-            if subject not in videos:
-                what = f"has labels of {subject}, of whom there is no {self.options.camera} video"
+        for subject in sorted(set(labels) | set(pictures)):
+            if subject not in pictures:
+                what = f"has labels of {subject}, of whom there are no {self.options.camera} {kind}"
                 where = self.relative(next(iter(labels[subject].values())).parent)
                 problems.append(Problem(kind="unmatched sequences", place=where, what=what))
             elif subject not in labels:
-                where = self.relative(videos[subject])
                 what = f"{subject} has no label files"
+                where = pictures[subject].name
                 problems.append(Problem(kind="unmatched sequences", place=where, what=what))
             else:
                 folder = landmarks.get(subject)
                 if folder is None and landmarks:
                     what = f"{subject} has no folder in Landmark_Points, where others have theirs"
-                    where = self.relative(videos[subject])
+                    where = pictures[subject].name
                     problems.append(Problem(kind="landmarks", place=where, what=what))
-                found = self._sequence(subject, labels[subject], videos[subject], folder, problems)
+                found = self._sequence(
+                    subject, labels[subject], kind, pictures[subject], folder, problems
+                )
                 sequences += [found] if found else []
         return Discovery(sequences=sequences, problems=problems)
 
@@ -116,24 +125,28 @@ class Disfa(Adapter):
                 found.setdefault(match[1].upper(), {})[int(match[2])] = file
         return found
 
-    def _videos(self, problems: list[Problem]) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for file in sorted(self.root.glob("**/*VideoSN*")):
-            match = _VIDEO_FILE.match(file.name)
-            if match is None or match[1].lower() != self.options.camera:
-                continue
-            subject = match[2].upper()
-            if subject in found:
-                what = f"{self.relative(found[subject])} is of the same subject and camera"
-                problems.append(Problem(kind="names", place=self.relative(file), what=what))
-            found.setdefault(subject, file)
-        return found
+    def _picture_sources(
+        self, problems: list[Problem]
+    ) -> tuple[str, dict[str, Video] | dict[str, ImageFolder]]:
+        """Whether images or videos are read, and each subject's."""
+        kind, camera = self.options.pictures, self.options.camera
+        if kind != "images":
+            found = videos(self.root, camera, problems)
+            if found or kind == "videos":
+                return "videos", found
+        folders = frame_folders(self.root, camera, problems)
+        return ("images" if folders or kind == "images" else "videos"), folders
+
+    def _image_offset(self, kind: str) -> int:
+        offset: int | None = self.options.image_index_offset
+        return (-1 if kind == "images" else 0) if offset is None else offset
 
     def _sequence(
         self,
         subject: str,
         files: dict[int, Path],
-        video: Path,
+        kind: str,
+        pictures: Video | ImageFolder,
         landmarks: Path | None,
         problems: list[Problem],
     ) -> CodedSequence | None:
@@ -157,6 +170,14 @@ class Disfa(Adapter):
         if joined is None:
             return None
         numbers, labels = joined
+        picture_numbers = (numbers + self._image_offset(kind)).astype(np.int32)
+        if isinstance(pictures, ImageFolder):
+            try:
+                present = pictures.numbers()
+            except Damaged as error:
+                problems.append(Problem(kind="pictures", place=error.place, what=error.reason))
+                return None
+            problems += unmatched_frames(numbers, picture_numbers, present, pictures.name)
         offset = self.options.landmark_index_offset
         offset = -1 if offset is None else offset
         points = None
@@ -167,10 +188,10 @@ class Disfa(Adapter):
             sequence=f"{self.name}:{subject}/{self.options.camera}",
             numbers=numbers.astype(np.int32),
             labels=labels,
-            pictures=Video(video, self.relative(video)),
-            picture_numbers=(numbers + (self.options.image_index_offset or 0)).astype(np.int32),
+            pictures=pictures,
+            picture_numbers=picture_numbers,
             landmarks=points,
-            stem=video.stem,
+            stem=Path(pictures.name).stem,
         )
 
 

@@ -71,7 +71,7 @@ class RecipeSource:
 
     def sequence(self, position: int) -> SequenceFrames:
         """One sequence, rendered."""
-        from harness.synthetic.recipe import sequence
+        from harness.synthetic.making import sequence
 
         return sequence(self.recipe, position)
 

@@ -37,7 +37,14 @@ def frame_set_hash(frames: Keyed) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Footnote:
-    """What a table must say of itself. ``str()`` gives the line."""
+    """What a table must say of itself. ``str()`` gives the line.
+
+    Attributes:
+        pooling, undefined: as of ``Pooled``; ``policy``: as of ``ScoredFrames``.
+        undefined_aus: AUs without a number in any unit.
+        num_folds, num_subjects, num_frames: that were evaluated.
+        frame_set: their ``frame_set_hash``.
+    """
 
     pooling: str
     policy: str

@@ -104,7 +104,7 @@ def precision(
     threshold: float | np.ndarray = 0.0,
     undefined: str = "nan",
 ) -> np.ndarray:
-    """Precision per AU (L,). See ``precision_of``."""
+    """Precision per AU (L,). See ``precision_of``; ``threshold`` as of ``frame_f1``."""
     return _measure(precision_of, labels, scores, threshold, undefined)
 
 
@@ -115,7 +115,7 @@ def recall(
     threshold: float | np.ndarray = 0.0,
     undefined: str = "nan",
 ) -> np.ndarray:
-    """Recall per AU (L,). See ``recall_of``."""
+    """Recall per AU (L,). See ``recall_of``; ``threshold`` as of ``frame_f1``."""
     return _measure(recall_of, labels, scores, threshold, undefined)
 
 
@@ -126,7 +126,8 @@ def balanced_accuracy(
     threshold: float | np.ndarray = 0.0,
     undefined: str = "nan",
 ) -> np.ndarray:
-    """Balanced accuracy per AU (L,). See ``balanced_accuracy_of``."""
+    """Balanced accuracy per AU (L,). See ``balanced_accuracy_of``; ``threshold`` as of
+    ``frame_f1``."""
     return _measure(balanced_accuracy_of, labels, scores, threshold, undefined)
 
 
@@ -139,7 +140,8 @@ def skew_normalised_f1(
     target_skew: float = 1.0,
     undefined: str = "nan",
 ) -> np.ndarray:
-    """Skew-normalised F1 per AU (L,). See ``skew_normalised_f1_of``."""
+    """Skew-normalised F1 per AU (L,). See ``skew_normalised_f1_of``; ``threshold`` as of
+    ``frame_f1``."""
     return _measure(
         skew_normalised_f1_of,
         labels,
@@ -158,7 +160,7 @@ def s_score(
     threshold: float | np.ndarray = 0.0,
     undefined: str = "nan",
 ) -> np.ndarray:
-    """S score per AU (L,). See ``s_score_of``."""
+    """S score per AU (L,). See ``s_score_of``; ``threshold`` as of ``frame_f1``."""
     return _measure(s_score_of, labels, scores, threshold, undefined)
 
 
@@ -169,7 +171,7 @@ def cohen_kappa(
     threshold: float | np.ndarray = 0.0,
     undefined: str = "nan",
 ) -> np.ndarray:
-    """Cohen's kappa per AU (L,). See ``cohen_kappa_of``."""
+    """Cohen's kappa per AU (L,). See ``cohen_kappa_of``; ``threshold`` as of ``frame_f1``."""
     return _measure(cohen_kappa_of, labels, scores, threshold, undefined)
 
 

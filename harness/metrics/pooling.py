@@ -93,8 +93,9 @@ def evaluate(
     pooling: str = "pooled",
     undefined: str = "nan",
 ) -> pd.DataFrame:
-    """A row for each metric and AU, and one for the mean: metric, au, value, sd, undefined, units.
+    """Metrics of ``scored`` frames: a row for each metric and AU, and one for the mean.
 
+    Columns: metric, au, value, sd, undefined, units.
     ``au`` is ``"AU12"`` or ``"mean"``; ``undefined`` counts units in the row of an AU, and AUs in
     the row of the mean.
     """
@@ -114,7 +115,7 @@ def evaluate(
 
 
 def units_of(scored: ScoredFrames, pooling: str) -> list[ScoredFrames]:
-    """The parts that get a number each: everything, each fold, or each subject."""
+    """The parts of ``scored`` that get a number each: everything, each fold, or each subject."""
     check_choice("pooling", pooling, POOLINGS)
     if pooling == "pooled":
         return [scored]

@@ -84,7 +84,10 @@ def find_metric(name: str, **options: Any) -> Metric:
             "package.module:function"
         )
     function = _load(METRICS.get(name, name))
-    parameters = list(inspect.signature(function).parameters.values())
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError as error:  # of some that are written in C
+        raise UserError(f"metric {name!r}: {error}; wrap it in a function of your own") from error
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     names = {p.name for p in parameters[2:] if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
     valid = sorted(names - set(_GIVEN))
@@ -97,11 +100,48 @@ def find_metric(name: str, **options: Any) -> Metric:
     return Metric(name=name, function=function, needs=needs, options=dict(options))
 
 
+def tried_metric(name: str) -> Metric:
+    """The metric of that name or dotted path, tried on a few made-up frames.
+
+    Raises:
+        UserError: it cannot be loaded, it raises, or it does not give a number for each AU.
+    """
+    metric = find_metric(name)
+    try:
+        with np.errstate(all="ignore"):
+            metric(_a_few_frames())
+    except UserError:
+        raise
+    except Exception as error:  # a function of the user's raises whatever it likes
+        said = " ".join(str(error).split())
+        raise UserError(
+            f"metric {name!r} does not work on a few made-up frames: {type(error).__name__}: "
+            f"{said}; it is called with (labels, scores), (N, L) each, and what it names of "
+            f"{', '.join(_GIVEN)}"
+        ) from error
+    return metric
+
+
+def _a_few_frames() -> ScoredFrames:
+    """12 frames of two subjects with 3 AUs, every label and both decisions in each column."""
+    labels = np.resize(np.array([-1, 1, 0, 1, -1], np.int8), (12, 3))
+    subjects = np.repeat(np.array(["toy:1", "toy:2"], dtype=object), 6)
+    return ScoredFrames(
+        aus=(1, 2, 4),
+        subjects=subjects,
+        sequences=subjects + "/1",
+        numbers=np.tile(np.arange(1, 7), 2),
+        folds=np.full(12, "1", dtype=object),
+        labels=labels,
+        scores=np.linspace(-1, 1, 36, dtype=np.float32).reshape(3, 12).T,
+    )
+
+
 def _load(path: str) -> Callable[..., np.ndarray]:
     module_name, _, attribute = path.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"metric {path!r} cannot be loaded: {error}") from error
     if not callable(function):
         raise UserError(f"metric {path!r} is no function")

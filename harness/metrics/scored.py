@@ -80,7 +80,11 @@ class ScoredFrames:
 
     @staticmethod
     def concatenate(parts: Sequence[ScoredFrames]) -> ScoredFrames:
-        """The frames of several folds as one; no frame may be tested twice."""
+        """The frames of several ``parts`` (folds) as one; no frame may be tested twice.
+
+        Raises:
+            UserError: no parts, other AUs or policies, or a frame that is in two of them.
+        """
         if not parts:
             raise UserError("there are no scored frames to put together")
         first = parts[0]

@@ -58,24 +58,43 @@ def best_f1_thresholds(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
         present_N = labels_NL[known, column] > 0
         if not present_N.any():
             continue
-        scores_N = scores_NL[known, column].astype(np.float64)
-        order = np.argsort(scores_N)[::-1]
-        ranked, found = scores_N[order], np.cumsum(present_N[order])
-        last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])
-        f1 = 2 * found[last] / (last + 1 + found[-1])
-        lower = np.r_[ranked[last[:-1] + 1], np.nextafter(ranked[-1], -np.inf)]
-        with np.errstate(invalid="ignore"):
-            cuts = lower + (ranked[last] - lower) / 2
-        # Midway between neighbouring floats can round to the upper one; infinities have no middle.
-        cuts = np.where(cuts < ranked[last], cuts, lower)
-        # 0 itself is as good as any cut of its interval, and the one that needs no explaining.
-        holds_zero = (lower <= 0) & (ranked[last] > 0)
-        cuts[holds_zero] = 0.0
-        if ranked[-1] > 0:
-            cuts[-1] = 0.0
-        best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-        thresholds_L[column] = cuts[best[np.argmin(np.abs(cuts[best]))]]
+        thresholds_L[column] = _best_cut(scores_NL[known, column], present_N)
     return thresholds_L
+
+
+def _best_cut(scores_N: np.ndarray, present_N: np.ndarray) -> float:
+    """The threshold of one AU that is present at least once.
+
+    Going down from a present frame's score, nothing but absent frames makes F1 worse: so only cuts
+    right below present frames can be best, and both classes are sorted apart, which is cheaper than
+    one order of all.
+    """
+    hits, misses = np.sort(scores_N[present_N]), np.sort(scores_N[~present_N])
+    # Of equal scores the first counts them all; the others count too few, and never win.
+    found = np.arange(len(hits), 0, -1)
+    wrong = len(misses) - np.searchsorted(misses, hits, side="left")
+    f1 = 2 * found / (found + wrong + len(hits))
+    cuts = [
+        _cut_below(hits, misses, place)
+        for place in np.flatnonzero(f1 >= f1.max() - 1e-12)[::-1].tolist()
+    ]
+    return min(cuts, key=abs)
+
+
+def _cut_below(hits: np.ndarray, misses: np.ndarray, place: int) -> float:
+    """A threshold between the score ``hits[place]`` and the next lower one of all frames."""
+    upper = float(hits[place])
+    lower_hits = [float(hits[place - 1])] if place else []
+    num_lower = int(np.searchsorted(misses, hits[place], side="left"))
+    lower_misses = [float(misses[num_lower - 1])] if num_lower else []
+    if not lower_hits and not lower_misses:  # the lowest of all: any threshold below it
+        return 0.0 if upper > 0 else float(np.nextafter(upper, -np.inf))
+    lower = max(lower_hits + lower_misses)
+    if lower <= 0 < upper:
+        return 0.0  # as good as any cut of its interval, and the one that needs no explaining
+    cut = lower + (upper - lower) / 2 if np.isfinite(upper - lower) else lower
+    # Midway between neighbouring floats can round to the upper one.
+    return cut if cut < upper else lower
 
 
 def oracle_inflation(

@@ -13,16 +13,24 @@ import numpy as np
 
 from harness.data.frames import FrameTable
 from harness.data.sources import DatasetSource, SyntheticSource
+from harness.errors import UserError
 from harness.method import Needs
-from harness.plan.jobs import Cell, Job, Plan, digest
+from harness.plan.elsewhere import Grounds, NoOtherDatasetError
+from harness.plan.jobs import Cell, Job, Omitted, Plan, StudyCell, digest, job_seed
+from harness.plan.memory import CHUNKS, feature_dimension, with_memory
 from harness.plan.resolve import (
     ResolvedMethod,
     ResolvedSetting,
+    ResolvedStage,
+    check_metrics,
     open_source,
     refuse_twins,
+    refuse_unknown_folds,
     resolve_method,
     resolve_setting,
 )
+from harness.plan.resolve_study import ResolvedStudy, resolve_study
+from harness.plan.studies import study_cell, study_job
 from harness.protocol import Split
 from harness.suite.load import LoadedSuite
 
@@ -30,16 +38,25 @@ from harness.suite.load import LoadedSuite
 def build_plan(suite: LoadedSuite) -> Plan:
     """The plan of a suite; raises UserError with file and line for anything that cannot be."""
     spec = suite.spec
+    check_metrics(suite)
     sources = {name: open_source(suite, name) for name in spec.datasets}
     rows = [resolve_method(suite, name, entry) for name, entry in spec.methods.items()]
     settings = [resolve_setting(suite, i, entry, sources) for i, entry in enumerate(spec.settings)]
     refuse_twins(suite, settings)
-    builder = _PlanBuilder(sources)
+    refuse_unknown_folds(suite, rows, settings)
+    studies = [resolve_study(suite, n, entry, settings) for n, entry in spec.studies.items()]
+    builder = _PlanBuilder(suite, sources)
     for setting in settings:
         for seed in spec.seeds:
             for split_key, split in setting.splits.items():
                 for row in rows:
-                    builder.add_cell(setting, split_key, split, row, seed)
+                    own = row.at(setting.title, split.fold)
+                    builder.add_cell(setting, split_key, split, own, seed)
+    if not builder.cells:
+        raise suite.error(f"nothing to run: {builder.omitted[0].reason}", "methods")
+    for study in studies:
+        for seed in spec.seeds:
+            builder.add_study(study, seed)
     return Plan(
         suite=spec.name,
         description=spec.description,
@@ -49,6 +66,8 @@ def build_plan(suite: LoadedSuite) -> Plan:
         cells=tuple(builder.cells),
         splits=builder.splits,
         datasets={name: _summary(source) for name, source in sources.items()},
+        studies=tuple(builder.studies),
+        omitted=tuple(builder.omitted),
     )
 
 
@@ -70,24 +89,26 @@ def _summary(source: DatasetSource) -> dict[str, Any]:
 class _PlanBuilder:
     """Gathers jobs and cells; asks for each shared job once."""
 
-    def __init__(self, sources: Mapping[str, DatasetSource]) -> None:
+    def __init__(self, suite: LoadedSuite, sources: Mapping[str, DatasetSource]) -> None:
+        self.suite = suite
         self.sources = sources
         self.jobs: dict[str, Job] = {}
         self.cells: list[Cell] = []
+        self.studies: list[StudyCell] = []
+        self.omitted: list[Omitted] = []
         self.splits: dict[str, Split] = {}
         self._frames_of = {name: _frames_by_subject(s.table) for name, s in sources.items()}
+        self.grounds = Grounds(suite, sources)
         self._num_frames: dict[tuple[str, str], int] = {}
 
     def add_cell(
         self, setting: ResolvedSetting, split_key: str, split: Split, row: ResolvedMethod, seed: int
     ) -> None:
         """One cell, with the features and stages it rests on."""
+        if self._left_out("methods", row, setting):
+            return
         self.splits.setdefault(split_key, split)
-        where = (
-            f"{setting.title} · fold {split.fold}"
-            if setting.train == setting.test
-            else setting.title
-        )
+        where = _where(setting, split)
         key = self._trained(setting, split_key, split, row, seed, where, is_cell=True)
         self.cells.append(
             Cell(
@@ -115,7 +136,7 @@ class _PlanBuilder:
     ) -> str:
         """Key of the job that trains ``row`` on a split (and, for a cell, scores its test part)."""
         stages = {
-            name: self._trained(setting, split_key, split, stage, seed, where, is_cell=False)
+            name: self._stage(setting, split_key, split, stage, seed, where)
             for name, stage in row.stages.items()
         }
         datasets = [setting.train, setting.test] if is_cell else [setting.train]
@@ -159,12 +180,76 @@ class _PlanBuilder:
             title=f"{row.name} · {where}",
             group=row.name,
             needs=tuple(dict.fromkeys(needs)),
-            resources=row.resources,
+            resources=with_memory(
+                row.resources,
+                row.features,
+                sum(self._count(setting, split_key, split, p) for p in ("train", "validation")),
+            ),
             split=split_key,
             num_frames=sum(self._count(setting, split_key, split, part) for part in kind_of_part),
             spec=spec,
         )
         return key
+
+    def _stage(
+        self,
+        setting: ResolvedSetting,
+        split_key: str,
+        split: Split,
+        stage: ResolvedStage,
+        seed: int,
+        where: str,
+    ) -> str:
+        """Key of the job that trains a stage: on the cell's own split, or elsewhere."""
+        ground = self.grounds.of(setting, stage)
+        if ground is not setting:
+            split_key, split = next(iter(ground.splits.items()))
+            self.splits.setdefault(split_key, split)
+            where = ground.title
+        return self._trained(ground, split_key, split, stage.row, seed, where, is_cell=False)
+
+    def _left_out(self, part: str, row: ResolvedMethod, setting: ResolvedSetting) -> bool:
+        """Whether a row does not apply to a setting, of which the plan then says why, once."""
+        try:
+            self.grounds.check(row, setting)
+        except NoOtherDatasetError as error:
+            entry = Omitted(name=row.name, setting=setting.title, reason=str(error))
+            if entry not in self.omitted:
+                self.omitted.append(entry)
+            return True
+        except UserError as error:
+            raise self.suite.error(f"{setting.title}: {error}", part, row.name) from error
+        return False
+
+    def add_study(self, study: ResolvedStudy, seed: int) -> None:
+        """One study of its setting's first fold, with the features and stages it looks at."""
+        row, setting = study.row, study.setting
+        if self._left_out("studies", row, setting):
+            return
+        split_key, split = next(iter(setting.splits.items()))
+        self.splits.setdefault(split_key, split)
+        where = _where(setting, split)
+        stages = {
+            name: self._stage(setting, split_key, split, stage, seed, where)
+            for name, stage in row.stages.items()
+        }
+        trained_on = {self.grounds.of(setting, stage).train for stage in row.stages.values()}
+        job = study_job(
+            study,
+            self.sources[setting.test],
+            split_key,
+            stages,
+            seed=seed,
+            needs=[
+                *self._dataset_jobs([setting.test]),
+                *self._feature_jobs(row, [setting.test]),
+                *stages.values(),
+            ],
+            part="test" if setting.test in trained_on else "all",
+            frames_of=self._frames_of[setting.test],
+        )
+        self.jobs.setdefault(job.key, job)
+        self.studies.append(study_cell(study, split, seed, job.key))
 
     def _count(self, setting: ResolvedSetting, split_key: str, split: Split, part: str) -> int:
         cached = self._num_frames.get((split_key, part))
@@ -190,7 +275,7 @@ class _PlanBuilder:
                     title=f"make dataset {name}",
                     group="datasets",
                     needs=(),
-                    resources=Needs(),
+                    resources=Needs(memory=CHUNKS),
                     split="",
                     num_frames=len(source.table.subjects),
                     spec={
@@ -215,7 +300,7 @@ class _PlanBuilder:
                         title=f"feature {feature.name} · {dataset}",
                         group="features",
                         needs=tuple(self._dataset_jobs([dataset])),
-                        resources=Needs(),
+                        resources=Needs(memory=CHUNKS),
                         split="",
                         num_frames=len(source.table.subjects),
                         spec={
@@ -223,14 +308,16 @@ class _PlanBuilder:
                             "extractor": feature.extractor,
                             "options": dict(feature.options),
                             "name": row.stored[feature.name],
+                            "dimension": feature_dimension(feature),
                         },
                     )
         return keys
 
 
-def job_seed(seed: int, *parts: Any) -> int:
-    """Seed of a job: the same for every method on one split, so that methods differ by method."""
-    return int(digest(seed, *parts)[:15], 16)
+def _where(setting: ResolvedSetting, split: Split) -> str:
+    """For titles: the setting, and the fold where there is more than one."""
+    within = setting.train == setting.test
+    return f"{setting.title} · fold {split.fold}" if within else setting.title
 
 
 def _frames_by_subject(table: FrameTable) -> dict[str, int]:

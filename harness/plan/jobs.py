@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Literal
 
 from harness.method import Needs
 from harness.protocol import Split
 
 PLAN_VERSION = 1
-Kind = Literal["dataset", "feature", "stage", "cell"]
+Kind = Literal["dataset", "feature", "stage", "cell", "study"]
 
 
 def digest(*parts: Any) -> str:
@@ -25,13 +27,20 @@ def digest(*parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
+@lru_cache(maxsize=1024)
+def job_seed(seed: int, *parts: Any) -> int:
+    """Seed of a job: the same for every method on one split, so that methods differ by method."""
+    return int(digest(seed, *parts)[:15], 16)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """A unit of work that several cells may share.
 
     Attributes:
         key: hash of everything that can change the result.
-        kind: make a dataset, extract a feature, train a shared stage, or fit and score a cell.
+        kind: make a dataset, extract a feature, train a shared stage, fit and score a cell, or make
+            a study.
         title: for people: ``"hybrid · lab 3-fold · fold 2"``.
         group: what progress is counted under: a method's row, or the kind.
         needs: keys of the jobs whose results it reads.
@@ -51,6 +60,12 @@ class Job:
     num_frames: int
     spec: Mapping[str, Any]
 
+    def to_json(self) -> dict[str, Any]:
+        """Its fields; ``asdict`` copies every value, which costs seconds for a large plan."""
+        entry: dict[str, Any] = dict(zip(_JOB, _job_values(self), strict=True))
+        entry["resources"] = vars(self.resources)
+        return entry
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
@@ -66,14 +81,50 @@ class Cell:
     job: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyCell:
+    """One study of one setting and seed, and the job that makes it.
+
+    ``study`` is the suite's name for it, ``kind`` the registered name or dotted path; ``fold`` is
+    the setting's first, whose trained stages it looks at.
+    """
+
+    study: str
+    kind: str
+    setting: str
+    train_dataset: str
+    test_dataset: str
+    protocol: str
+    fold: str
+    seed: int
+    job: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Omitted:
+    """A method (or study) that does not apply to a setting, and why, in one line."""
+
+    name: str
+    setting: str
+    reason: str
+
+
+_JOB, _CELL = (tuple(field.name for field in fields(kind)) for kind in (Job, Cell))
+_job_values, _cell_values = attrgetter(*_JOB), attrgetter(*_CELL)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A whole sweep as a value.
 
     Attributes:
+        suite, description: the suite's name and what it says it is for.
+        methods, settings: rows and titles, in the suite's order.
         jobs: by key, each after those that it needs.
         splits: by key; many jobs share one.
         datasets: by the suite's name for it: folder, identity, AUs, subjects, sequences, frames.
+        studies: analyses that the run makes beside its cells.
+        omitted: what the suite asks for and cannot be, without being a mistake.
     """
 
     suite: str
@@ -84,6 +135,8 @@ class Plan:
     cells: tuple[Cell, ...]
     splits: Mapping[str, Split]
     datasets: Mapping[str, Mapping[str, Any]]
+    studies: tuple[StudyCell, ...] = ()
+    omitted: tuple[Omitted, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, read back by ``from_json``."""
@@ -93,10 +146,12 @@ class Plan:
             "description": self.description,
             "methods": list(self.methods),
             "settings": list(self.settings),
-            "jobs": [asdict(job) for job in self.jobs.values()],
-            "cells": [asdict(cell) for cell in self.cells],
+            "jobs": [job.to_json() for job in self.jobs.values()],
+            "cells": [dict(zip(_CELL, _cell_values(cell), strict=True)) for cell in self.cells],
             "splits": {key: asdict(split) for key, split in self.splits.items()},
             "datasets": {name: dict(entry) for name, entry in self.datasets.items()},
+            "studies": [asdict(study) for study in self.studies],
+            "omitted": [asdict(entry) for entry in self.omitted],
         }
 
     @classmethod
@@ -119,6 +174,9 @@ class Plan:
             cells=tuple(Cell(**entry) for entry in data["cells"]),
             splits={key: _split(entry) for key, entry in data["splits"].items()},
             datasets=data["datasets"],
+            # Plans of runs that were made before there were studies have neither.
+            studies=tuple(StudyCell(**entry) for entry in data.get("studies", ())),
+            omitted=tuple(Omitted(**entry) for entry in data.get("omitted", ())),
         )
 
 

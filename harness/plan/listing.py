@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from harness.cost import Estimator
 from harness.plan.jobs import Plan
-from harness.progress import state_table
+from harness.progress import describe_losses, state_table
 from harness.protocol import PARTS, Split
 from harness.store import RunStore, State
 
@@ -30,30 +31,30 @@ MARKS = {
 def print_plan(plan: Plan, states: Mapping[str, State]) -> None:
     """Every job with its state and expected seconds, then the sum."""
     estimator = Estimator()
-    console = Console(highlight=False, soft_wrap=True)
     for name, dataset in plan.datasets.items():
-        console.print(
+        print(
             f"dataset {name}: {dataset['subjects']} subjects, {dataset['sequences']} sequences, "
             f"{dataset['frames']} frames, {len(dataset['aus'])} AUs",
-            markup=False,
         )
     for key, job in plan.jobs.items():
         seconds = estimator.seconds(job)
         expected = "" if states[key] == "done" else _duration(seconds)
-        console.print(
-            f"{MARKS[states[key]]:<8} {expected:>8}  {job.kind:<8} {job.title}", markup=False
-        )
+        print(f"{MARKS[states[key]]:<8} {expected:>8}  {job.kind:<8} {job.title}")
     cost = estimator.cost(plan, states)
-    console.print(
-        f"{len(plan.cells)} cells, {len(plan.jobs)} jobs, {len(plan.jobs) - cost.jobs} cached, "
+    for entry in plan.omitted:
+        print(f"not planned: {entry.name} · {entry.setting}: {entry.reason}")
+    studies = f"{len(plan.studies)} studies, " if plan.studies else ""
+    print(
+        f"{len(plan.cells)} cells, {studies}{len(plan.jobs)} jobs, "
+        f"{len(plan.jobs) - cost.jobs} cached, "
         f"{cost.jobs} to do",
-        markup=False,
     )
     parts = [f"{cost.cpu_hours:.2f} CPU hours", f"{cost.gpu_hours:.2f} GPU hours"]
-    parts.append(f"{cost.disk_bytes / 1e9:.2f} GB of faces and scores")
+    parts.append(f"{cost.disk_bytes / 1e9:.2f} GB on disk")
+    parts.append(f"{cost.memory / 1e9:.2f} GB of memory for the largest job")
     if cost.untimed:
         parts.append(f"and {cost.untimed} jobs that were never timed on this machine")
-    console.print("expected: " + ", ".join(parts), markup=False)
+    print("expected: " + ", ".join(parts))
 
 
 def print_splits(suite: LoadedSuite, plan: Plan, folder: Path | None = None) -> None:
@@ -102,6 +103,8 @@ def print_status(store: RunStore) -> int:
             )
         elif state == "failed" and (failure := store.failure(key)):
             console.print(f"failed  {job.title}: {failure['error']}", markup=False)
+    if losses := Counter(reason for reasons in store.losses().values() for reason in reasons):
+        console.print(describe_losses(losses), markup=False)
     return 1 if "failed" in states.values() else 0
 
 

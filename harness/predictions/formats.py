@@ -83,6 +83,7 @@ class Predictions:
         values: float64 (N, L), NaN where there is no number.
         no_face: bool (N,) rows that say that no face was found.
         first: number of the first frame of a sequence, as the format counts.
+        num_files: how many files were read.
         digest: of the bytes of all files and their names.
     """
 

@@ -76,7 +76,7 @@ RANGES = {
 
 
 def to_scores(values_NL: np.ndarray, kind: str, threshold: float) -> np.ndarray:
-    """float32 (N, L), > 0 means present: the numbers less their threshold.
+    """float32 (N, L), > 0 means present: the numbers of that ``kind`` less their threshold.
 
     A probability or intensity that equals its threshold counts as present: it becomes the smallest
     positive float32, above every score of a lower number and below that of any higher one.

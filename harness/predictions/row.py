@@ -6,6 +6,9 @@ that are not predicted get unknown labels in this row, so no number is made up f
 
     new run     the dataset's folder and a protocol make it; its plan holds this row alone
     old run     the row joins the setting of that dataset and protocol, on the very same folds
+
+Across datasets, ``train`` names what the others of the setting are trained on. The predictions are
+of the tested dataset only, so such a row has no validation part, and thresholds cannot be chosen.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from pydantic import ValidationError
 
 from harness.data.frames import FrameSet
 from harness.data.prepared import PreparedDataset
-from harness.errors import UserError
+from harness.errors import UserError, first_complaint
 from harness.plan.jobs import Cell, Job, Plan
 from harness.predictions.matching import Matched
 from harness.predictions.method import PATH, PredictedOptions, matched_scores
@@ -44,45 +47,53 @@ class Target:
 
 def new_target(
     dataset: Path,
-    protocol: str,
+    protocol: str | None,
     *,
     name: str,
+    train: Path | None = None,
     split_seed: int = 0,
     aus: tuple[int, ...] | None = None,
     lists: Path | None = None,
 ) -> Target:
-    """A run that does not exist yet, of one prepared dataset under one protocol."""
+    """A run that does not exist yet, of one prepared dataset under one protocol, or tested on it
+    and trained on another."""
     prepared = PreparedDataset(dataset.absolute())
+    datasets = {prepared.name: DatasetSpec(prepared=str(prepared.folder))}
+    setting = {"within": prepared.name, "protocol": protocol}
+    if train is not None:
+        other = PreparedDataset(train.absolute())
+        if other.name == prepared.name:
+            raise UserError(
+                f"{train} and {dataset} are both called {other.name!r}: give --protocol for a "
+                "setting within one dataset, or prepare one of them under another --name"
+            )
+        datasets[other.name] = DatasetSpec(prepared=str(other.folder))
+        setting = {"train": other.name, "test": prepared.name}
     try:
         spec = SuiteSpec(
             name=name,
             description="Predictions that were scored by aubench score.",
             split_seed=split_seed,
             aus=aus,
-            datasets={prepared.name: DatasetSpec(prepared=prepared.folder)},
-            settings=(
-                SettingSpec(
-                    within=prepared.name,
-                    protocol=protocol,
-                    lists=lists.absolute() if lists else None,
-                ),
-            ),
+            datasets=datasets,
+            settings=(SettingSpec(**setting, lists=lists.absolute() if lists else None),),
             methods={"predictions": MethodSpec()},
         )
     except ValidationError as error:
-        complaint = error.errors()[0]
-        raise UserError(complaint["msg"].removeprefix("Value error, ")) from error
-    setting = spec.settings[0].title
+        raise UserError(first_complaint(error).message) from error
     return Target(
         suite=LoadedSuite(spec, Path("aubench score"), {}),
         dataset=prepared,
-        setting=setting,
+        setting=spec.settings[0].title,
         old=None,
     )
 
 
-def old_target(store: RunStore, dataset: str, protocol: str) -> Target:
-    """A run that exists: its setting of that dataset (by its name in the suite, or its folder).
+def old_target(
+    store: RunStore, dataset: str, protocol: str | None, train: str | None = None
+) -> Target:
+    """A run that exists: its setting of that dataset under that protocol, or trained on another
+    (datasets by their names in the suite, or their folders).
 
     Raises:
         UserError: the run has no such dataset or setting, or its dataset has changed.
@@ -93,7 +104,7 @@ def old_target(store: RunStore, dataset: str, protocol: str) -> Target:
     prepared = PreparedDataset(Path(entry["folder"]))
     if prepared.fingerprint != entry["identity"]:
         raise UserError(f"{prepared.folder} has changed since the run {store.folder} was planned")
-    setting = f"{name} {protocol}"
+    setting = f"{name} {protocol}" if train is None else f"{_dataset_name(plan, train)} → {name}"
     if setting not in plan.settings:
         raise UserError(
             f"the run {store.folder} has no setting {setting!r}"
@@ -104,6 +115,7 @@ def old_target(store: RunStore, dataset: str, protocol: str) -> Target:
         update={
             "settings": tuple(s for s in suite.spec.settings if s.title == setting),
             "seeds": suite.spec.seeds[:1],
+            "studies": {},
         }
     )
     return Target(
@@ -150,7 +162,7 @@ def add_row(
         for cell in plan.cells:
             job = plan.jobs[cell.job]
             if not store.is_done(job):
-                _write_cell(store, plan, job, frames, matched)
+                _write_cell(store, plan, cell, frames, matched)
     return matched
 
 
@@ -169,7 +181,8 @@ def _planned(target: Target, name: str, options: PredictedOptions) -> Plan:
     from harness.plan.build import build_plan
 
     entry = MethodSpec(method=PATH, options=json.loads(options.model_dump_json()))
-    spec = target.suite.spec.model_copy(update={"methods": {name: entry}})
+    row = {"methods": {name: entry}, "studies": {}}
+    spec = target.suite.spec.model_copy(update=row)
     try:
         return build_plan(LoadedSuite(spec, target.suite.file, target.suite.lines))
     except UserError as error:
@@ -210,20 +223,23 @@ def _suite_text(store: RunStore, target: Target, name: str, options: PredictedOp
     return "\n".join([*kept, line]) + "\n"
 
 
-def _write_cell(store: RunStore, plan: Plan, job: Job, frames: FrameSet, matched: Matched) -> None:
+def _write_cell(
+    store: RunStore, plan: Plan, cell: Cell, frames: FrameSet, matched: Matched
+) -> None:
     """One finished cell, as the engine would have left it."""
-    from harness.engine.work import finish, score_table, summarise
+    from harness.engine.work import finish, summarise, write_scores
     from harness.provenance import Meter
 
     meter = Meter(0)
+    job = plan.jobs[cell.job]
     split = plan.splits[job.split]
-    parts = {part: frames.of_subjects(split.part(part)) for part in ("validation", "test")}
+    across = cell.train_dataset != cell.test_dataset
+    names = ("test",) if across else ("validation", "test")
+    parts = {part: frames.of_subjects(split.part(part)) for part in names}
     scores = {part: matched.scores[rows.index] for part, rows in parts.items()}
     with store.work_folder(job) as work:
-        table = score_table(parts, scores, job.title)
-        for au in set(matched.aus) - set(matched.predicted):
-            table[f"label_AU{au}"] = table[f"label_AU{au}"] * 0
-        table.to_parquet(work / "scores.parquet", index=False)
+        unknown = set(matched.aus) - set(matched.predicted)
+        write_scores(work / "scores.parquet", parts, scores, job.title, unknown)
         columns = [matched.aus.index(au) for au in matched.predicted]
         test = parts["test"].with_aus(matched.predicted)
         summary: Mapping[str, Any] = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from harness.errors import UserError
+from harness.errors import UserError, first_complaint
 from harness.method import Feature, Method, Model
 from harness.prepare.registration import FACE_SIZE, Registration
 from harness.registry import load_method, suggestion
@@ -168,11 +168,10 @@ def _method(path: str, options: Mapping[str, Any]) -> Method:
     try:
         return found(found.Options.model_validate(dict(options)))
     except ValidationError as error:
-        complaint = error.errors()[0]
-        name = ".".join(str(part) for part in complaint["loc"])
+        complaint = first_complaint(error)
         raise UserError(
-            f"{path} no longer has the options that the model was trained with ({name}: "
-            f"{complaint['msg']}): train it again"
+            f"{path} no longer has the options that the model was trained with ({complaint.name}: "
+            f"{complaint.message}): train it again"
         ) from error
 
 

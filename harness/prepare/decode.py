@@ -60,6 +60,7 @@ def decode_image(data: bytes, *, upright: bool = False) -> np.ndarray | str:
     """The picture in an image file's bytes, or in words why there is none.
 
     Args:
+        data: the bytes of the file.
         upright: turn the picture as its EXIF orientation says. Landmarks that come with a dataset
             refer to the stored pixels, so datasets are read without.
     """
@@ -119,7 +120,7 @@ class ImageFolder:
         return f"{self.name}/{self.files.get(int(number), f'{int(number)}.*')}"
 
     def read(self, numbers: Iterable[int]) -> Iterator[np.ndarray | Damaged]:
-        """Decodes the files one by one."""
+        """Decodes the files one by one; ``numbers`` must increase."""
         for number in numbers:
             file = self.files.get(int(number))
             if file is None:
@@ -158,7 +159,7 @@ class ZipImages:
         return f"{self.name}/{self.members.get(int(number), f'{int(number)}.*')}"
 
     def read(self, numbers: Iterable[int]) -> Iterator[np.ndarray | Damaged]:
-        """Decodes the members one by one; the archive is opened once."""
+        """Decodes the members one by one; the archive is opened once, ``numbers`` must increase."""
         try:
             archive = zipfile.ZipFile(self.archive)
         except (OSError, zipfile.BadZipFile) as error:
@@ -205,7 +206,7 @@ class Video:
         return f"{self.name}#{int(number)}"
 
     def read(self, numbers: Iterable[int]) -> Iterator[np.ndarray | Damaged]:
-        """Decodes forward through the video."""
+        """Decodes forward through the video; ``numbers`` must increase."""
         capture = open_video(self.file, self.name)
         try:
             at, ended = 0, False

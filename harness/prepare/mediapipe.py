@@ -1,6 +1,7 @@
 """Landmarks by MediaPipe's Face Landmarker: an optional package, and a model file of the user's.
 
-Neither is installed with aubench: ``pip install mediapipe``, and download the ``.task`` file from
+Neither is installed with aubench: install the package as ``INSTALL`` says (alone it would bring
+OpenCV 5 in place of ours, which has no Haar cascades), and download the ``.task`` file from
 MediaPipe's site. The mesh's 478 points are mapped to the 49 (see ``landmark_maps``).
 """
 
@@ -16,6 +17,8 @@ from harness.errors import UserError
 from harness.layouts.adapter import CodedSequence
 from harness.prepare.landmark_maps import to_49
 from harness.prepare.landmarks import Tracker
+
+INSTALL = "pip install mediapipe 'opencv-contrib-python<5'"
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def _import() -> tuple[Any, Any, Any]:
         from mediapipe.tasks.python import BaseOptions, vision
     except ImportError as error:
         raise UserError(
-            "landmarks 'mediapipe' needs the mediapipe package: pip install mediapipe "
+            f"landmarks 'mediapipe' needs the mediapipe package: {INSTALL} "
             "(or use landmarks 'openface' or 'haar')"
         ) from error
     return mediapipe, vision, BaseOptions

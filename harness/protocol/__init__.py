@@ -10,6 +10,7 @@ from harness.protocol.splits import (
     check_protocol,
     cross_dataset_split,
     make_splits,
+    other_dataset_split,
     shared_aus,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "groups_by_pattern",
     "linked_subjects",
     "make_splits",
+    "other_dataset_split",
     "shared_aus",
     "write_list",
 ]

@@ -144,6 +144,30 @@ def cross_dataset_split(
     return split
 
 
+def other_dataset_split(
+    train: FrameTable,
+    apart_from: Sequence[FrameTable],
+    *,
+    seed: int,
+    validation_share: float = 0.2,
+    group_of: GroupOf | None = None,
+) -> Split:
+    """Trains and validates on all subjects of a dataset but those who are also in one of
+    ``apart_from`` (by ``guard.linked_subjects``); its test part is empty."""
+    _check_numbers(seed, validation_share)
+    counts = count_subjects(train)
+    shunned = [s for table in apart_from for s in count_subjects(table).subjects]
+    same = {subject for subject, _ in people_in_both(counts.subjects, shunned)}
+    kept = [s for s in counts.subjects if s not in same]
+    if not kept:
+        raise UserError(
+            f"everybody in it ({min(same)!r}, ...) is also in the dataset that is tested"
+        )
+    rng = np.random.default_rng([seed, 1, 0])
+    validation = _validation(counts, kept, validation_share, rng, group_of, where="other-dataset")
+    return _split("other-dataset", "1", set(kept) - set(validation), validation, ())
+
+
 def shared_aus(train: FrameTable, test: FrameTable) -> tuple[int, ...]:
     """The AUs that both datasets have, in the training dataset's order."""
     shared = tuple(au for au in train.aus if au in test.aus)

@@ -40,7 +40,17 @@ def bootstrap(
     undefined: str = "nan",
     group_of: Callable[[str], str] | None = None,
 ) -> pd.DataFrame:
-    """Intervals: a row for each metric and AU, and one for the mean over AUs.
+    """Intervals of the metrics of ``scored`` frames: a row for each metric and AU, and one for the
+    mean over AUs.
+
+    Args:
+        replicates, seed: how many resamples of subjects are drawn, and which.
+        level: of the interval.
+        pooling, undefined: as of ``harness.metrics.pooling.pool``.
+        group_of: the group of a subject, where groups are to be drawn as wholes.
+
+    Raises:
+        UserError: fewer than two subjects or groups, or an option out of its range.
 
     Columns: metric, au (``"AU12"`` or ``"mean"``), estimate (on all subjects), low, high, undefined
     (share of replicates without a number, left out of the interval).
@@ -69,7 +79,8 @@ def bootstrap_difference(
     undefined: str = "nan",
     group_of: Callable[[str], str] | None = None,
 ) -> pd.DataFrame:
-    """Intervals for ``one`` minus ``other``, two methods scored on the same frames.
+    """Intervals for ``one`` minus ``other``, two methods scored on the same frames. The options are
+    those of ``bootstrap``.
 
     Columns as in ``bootstrap``, and ``above``: the share of replicates in which ``one`` has more.
     """

@@ -22,7 +22,8 @@ from harness.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class SignedRank:
-    """Probabilities, adding up to 1, that the first method is worse, the same, better."""
+    """Probabilities, adding up to 1, that the first method is worse, the same, better; within
+    ``rope`` counts as the same. ``num_blocks`` had a difference."""
 
     worse: float
     same: float
@@ -42,7 +43,11 @@ def bayesian_signed_rank(
     """Compares two methods by their differences (first minus second) over blocks.
 
     NaN differences are left out. ``rope`` is in the metric's own unit (0.01 is one F1 point);
-    ``prior`` the weight of the pseudo-difference, above 0.
+    ``prior`` the weight of the pseudo-difference, above 0; ``draws`` how many weightings of the
+    blocks are drawn.
+
+    Raises:
+        UserError: no difference that is a number, or an option out of its range.
     """
     values = np.asarray(differences, np.float64).ravel()
     values = values[~np.isnan(values)]

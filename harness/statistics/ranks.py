@@ -54,7 +54,14 @@ def compare_ranks(
     higher_is_better: bool = True,
     alpha: float = 0.05,
 ) -> RankComparison:
-    """Compares methods by their numbers (B, M); blocks with a NaN are left out for all methods."""
+    """Compares methods by their numbers (B, M); blocks with a NaN are left out for all methods.
+
+    ``higher_is_better`` gives the largest number rank 1; ``alpha`` is the level of the critical
+    difference.
+
+    Raises:
+        UserError: shapes that do not fit, or fewer than two blocks with a number from everyone.
+    """
     from scipy import stats
 
     values_BM = np.asarray(values_BM, np.float64)
@@ -103,7 +110,7 @@ def nemenyi_difference(num_methods: int, num_blocks: int, alpha: float = 0.05) -
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction: p-values (n,), as large as they must be for all to hold."""
+    """Holm's step-down correction of ``p_values`` (n,): as large as must be for all to hold."""
     p_values = np.asarray(p_values, np.float64)
     order = np.argsort(p_values)
     corrected = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))

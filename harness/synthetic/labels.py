@@ -19,17 +19,23 @@ Legend: T frames of one sequence, L action units, S subjects.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.synthetic.presets import MAX_TASKS, PRESETS
 from harness.synthetic.seeds import stream
 
+LATENT_FILE = Path(__file__).parent / "latent.json"
 MIN_RUN = 3
 LEAD_FRAMES = 6  # an AU's lead or lag is drawn from -6 to 6 frames
+
+_models_file = LATENT_FILE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,8 +59,7 @@ class LatentModel:
 @cache
 def latent_model(preset: str) -> LatentModel:
     """The fitted model of a preset."""
-    text = (Path(__file__).parent / "latent.json").read_text(encoding="utf-8")
-    fields = json.loads(text)[preset]
+    fields = json.loads(_models_file.read_text(encoding="utf-8"))[preset]
     return LatentModel(
         aus=tuple(fields["aus"]),
         means_TL=np.array(fields["means"]),
@@ -65,6 +70,38 @@ def latent_model(preset: str) -> LatentModel:
         paces=np.array(fields["paces"]),
         mixing=np.linalg.cholesky(np.array(fields["correlation"])),
     )
+
+
+def written(models: dict[str, Any]) -> str:
+    """The text of ``latent.json`` for models as ``calibrate.py`` fits them, by preset."""
+    rounded = {
+        name: {key: _rounded(value) for key, value in sorted(model.items())}
+        for name, model in models.items()
+    }
+    return json.dumps(rounded) + "\n"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+@contextmanager
+def models_from(file: Path) -> Iterator[None]:
+    """Reads the models from another file meanwhile: calibration tries its candidates this way."""
+    global _models_file
+    before, _models_file = _models_file, file
+    try:
+        latent_model.cache_clear()
+        population.cache_clear()
+        yield
+    finally:
+        _models_file = before
+        latent_model.cache_clear()
+        population.cache_clear()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.synthetic.labels import latent_model
+from harness.synthetic.making import sequence
 from harness.synthetic.motion import Performance
-from harness.synthetic.recipe import SyntheticRecipe, headers, sequence
+from harness.synthetic.recipe import SyntheticRecipe, headers
 from harness.synthetic.shape import ACTIONS
 
 INTENSITIES = (0.0, 0.35, 0.7, 1.0)

@@ -1,41 +1,28 @@
-"""A synthetic dataset from its recipe: named before it is made, the same bytes wherever made.
+"""The recipe of a synthetic dataset, and all that it tells before a pixel is rendered.
 
-``table`` and ``headers`` tell every key and label without a pixel; ``sequence`` renders one
-sequence; ``make`` writes the whole prepared dataset, sequence by sequence, and goes on where an
-earlier run stopped. Every sequence draws from random streams of its own, and the renderer works in
-batches of one fixed size on one thread each, so neither the order nor the number of workers shows
-in the result.
+``identity`` names the content, ``headers`` and ``table`` tell every key and label, as
+``making.py`` will write them. Every sequence draws from random streams of its own, so person 7 is
+the same in a set of 10 as in a set of 40.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.data.frames import FrameTable
-from harness.data.prepared import (
-    FACE_SIZE,
-    NUM_LANDMARKS,
-    PreparedBuilder,
-    PreparedDataset,
-    SequenceFrames,
-    SequenceHeader,
-)
-from harness.errors import UserError
+from harness.data.prepared import SequenceHeader
+from harness.errors import UserError, first_complaint
 from harness.synthetic.labels import coding, latent_model
 from harness.synthetic.presets import MAX_TASKS, PRESETS, Preset
 from harness.synthetic.seeds import stream
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 MIN_FRAMES, MAX_FRAMES = 8, 100_000
 INTENSITY_EDGES = (0.05, 0.25, 0.45, 0.65, 0.85)  # where traces, slight, marked ... begin
 
@@ -68,10 +55,10 @@ class SyntheticRecipe(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "options"
-            given = f" (given: {first['input']!r})" if first["loc"] else ""
-            raise UserError(f"synthetic recipe: {place}: {first['msg']}{given}") from error
+            first = first_complaint(error)
+            place = first.name or "options"
+            given = f" (given: {first.given!r})" if first.place else ""
+            raise UserError(f"synthetic recipe: {place}: {first.message}{given}") from error
         self._check()
 
     def _check(self) -> None:
@@ -180,7 +167,7 @@ def _length(recipe: SyntheticRecipe, subject: int, task: int) -> int:
     return max(MIN_FRAMES, round(float(frames)))
 
 
-def _labels(
+def sequence_labels(
     recipe: SyntheticRecipe, position: int, num_frames: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels int8 (T, L) and tracked bool (T,) of the sequence at a position."""
@@ -200,7 +187,7 @@ def table(recipe: SyntheticRecipe) -> FrameTable:
     """Keys and labels of every frame, exactly as the made dataset holds them; renders nothing."""
     parts = headers(recipe)
     lengths = [part.num_frames for part in parts]
-    coded = [_labels(recipe, i, length) for i, length in enumerate(lengths)]
+    coded = [sequence_labels(recipe, i, length) for i, length in enumerate(lengths)]
     made = FrameTable(
         aus=recipe.label_aus,
         subjects=np.repeat(np.array([p.subject for p in parts], dtype=object), lengths),
@@ -222,7 +209,7 @@ def intensity_codes(recipe: SyntheticRecipe, position: int) -> np.ndarray:
     """
     header = _headers(recipe)[position]
     subject, task = divmod(position, recipe.num_tasks)
-    labels, _ = _labels(recipe, position, header.num_frames)
+    labels, _ = sequence_labels(recipe, position, header.num_frames)
     coded = coding(recipe.preset, recipe.seed, subject, task, header.num_frames)
     columns = [latent_model(recipe.preset).aus.index(au) for au in recipe.label_aus]
     lowest = 2 if recipe.preset == "disfa" else 1
@@ -230,135 +217,3 @@ def intensity_codes(recipe: SyntheticRecipe, position: int) -> np.ndarray:
     codes = np.where(labels > 0, np.clip(graded, lowest, 5), np.clip(graded, 0, lowest - 1))
     codes[labels == 0] = -1
     return codes.astype(np.int8)
-
-
-def sequence(
-    recipe: SyntheticRecipe,
-    position: int,
-    device: str = "cpu",
-    *,
-    into: np.ndarray | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> SequenceFrames:
-    """Labels, landmarks and rendered faces of one sequence.
-
-    Args:
-        position: the sequence's place in ``headers(recipe)``.
-        device: where to render; another device gives the same pictures within rounding.
-        into: uint8 (T, 200, 200, 3) to render into (a memory-mapped file keeps memory bounded).
-        progress: called with the number of frames of each finished batch.
-    """
-    from harness.synthetic.motion import performance
-    from harness.synthetic.render import Renderer
-
-    header = _headers(recipe)[position]
-    subject, task = divmod(position, recipe.num_tasks)
-    num_frames = header.num_frames
-    labels, tracked = _labels(recipe, position, num_frames)
-    acted = performance(recipe.preset, recipe.seed, subject, task, num_frames)
-    shape = (num_frames, FACE_SIZE, FACE_SIZE, 3)
-    faces = np.empty(shape, np.uint8) if into is None else into
-    landmarks = np.empty((num_frames, NUM_LANDMARKS, 2), np.float32)
-    renderer = Renderer(recipe.preset, recipe.seed, subject, task, device=device)
-    for rows, batch_faces, batch_landmarks in renderer.batches(acted):
-        faces[rows], landmarks[rows] = batch_faces, batch_landmarks
-        if progress:
-            progress(len(batch_faces))
-    faces[~tracked] = 0
-    landmarks[~tracked] = np.nan
-    return SequenceFrames(
-        numbers=np.arange(1, num_frames + 1, dtype=np.int32),
-        labels=labels,
-        landmarks=landmarks,
-        faces=faces,
-        tracked=tracked,
-        source=[f"{header.sequence}#{number}" for number in range(1, num_frames + 1)],
-    )
-
-
-def make(
-    recipe: SyntheticRecipe,
-    folder: Path,
-    progress: Callable[[int, int], None] | None = None,
-    *,
-    workers: int = 1,
-    device: str = "cpu",
-) -> PreparedDataset:
-    """Writes the whole prepared dataset, or what an interrupted run left to do.
-
-    Args:
-        folder: where it shall stand; it must not hold anything else.
-        progress: called with (frames done, frames in all), from one thread at a time.
-        workers: threads that render sequences side by side; the result does not depend on it.
-        device: where to render.
-
-    Raises:
-        UserError: if the folder holds something else.
-    """
-    import torch
-
-    if workers < 1:
-        raise UserError(f"workers is {workers}, it must be 1 or more")
-    parts = headers(recipe)
-    builder = PreparedBuilder(
-        Path(folder),
-        name=recipe.dataset,
-        aus=recipe.label_aus,
-        sequences=parts,
-        registration={"kind": "rendered registered", "size": FACE_SIZE, "eye_distance": 90.0},
-        source={
-            "kind": "synthetic",
-            "generator_version": GENERATOR_VERSION,
-            **recipe.model_dump(mode="json"),
-        },
-        identity=identity(recipe),
-    )
-    pending = builder.pending()
-    total = sum(part.num_frames for part in parts)
-    done = total - sum(parts[i].num_frames for i in pending)
-    lock = threading.Lock()
-
-    def count(num_frames: int) -> None:
-        nonlocal done
-        with lock:
-            done += num_frames
-            if progress:
-                progress(done, total)
-
-    def write(position: int) -> None:
-        # rendered into a file of its own: the dataset's memory does not grow with the sequence
-        shape = (parts[position].num_frames, FACE_SIZE, FACE_SIZE, 3)
-        scratch = builder.building / "sequences" / f"{position:06d}.faces.part"
-        into = np.memmap(scratch, np.uint8, "w+", shape=shape)
-        builder.write(position, sequence(recipe, position, device, into=into, progress=count))
-        del into
-        scratch.unlink()
-
-    threads = torch.get_num_threads()
-    try:
-        _spread(write, pending, workers)
-    finally:
-        torch.set_num_threads(threads)  # each batch sets it for a while
-    return builder.finish()
-
-
-def _spread(work: Callable[[int], None], positions: list[int], workers: int) -> None:
-    """Does all the work in a few threads; the first error stops what has not begun."""
-    if workers == 1:
-        for position in positions:
-            work(position)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        running: set[Future[None]] = set()
-        try:
-            for position in positions:
-                if len(running) >= workers:
-                    finished, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        future.result()
-                running.add(pool.submit(work, position))
-            for future in running:
-                future.result()
-        finally:
-            for future in running:
-                future.cancel()

@@ -74,7 +74,7 @@ def figures(table: FrameTable) -> Figures:
         base_rate=rate,
         phi=phi,
         autocorrelation=lagged,
-        median_event=_median_events(labels, starts),
+        median_event=median_events(table),
         subject_sd=(hits / np.maximum(counts, 1)).std(axis=0),
         always_on=((sequences_on == sequences_known) & (sequences_known > 0)).mean(axis=0),
         never_on=(sequences_on == 0).mean(axis=0),
@@ -99,12 +99,12 @@ def _lagged(
     return np.asarray(together / (rate * (1 - rate)))
 
 
-def _median_events(labels: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def median_events(table: FrameTable) -> np.ndarray:
+    """(L,) median frames of an unbroken run of presence; NaN where there is none."""
+    present = np.asarray(table.labels) > 0
+    border = np.r_[True, table.sequences[1:] != table.sequences[:-1]]
     medians = []
-    border = np.zeros(len(labels), bool)
-    border[starts] = True
-    for column in range(labels.shape[1]):
-        on = labels[:, column] > 0
+    for on in present.T:
         begins = np.flatnonzero(on & (border | ~np.r_[False, on[:-1]]))
         ends = np.flatnonzero(on & (np.r_[border[1:], True] | ~np.r_[on[1:], False]))
         medians.append(np.median(ends - begins + 1) if len(begins) else np.nan)

@@ -32,6 +32,7 @@ from harness.tracking.ledger import Ledger
 from harness.tracking.mode import DEFAULT_SERVER, MODES, choose_mode, redacted, server
 from harness.tracking.report_run import log_report
 from harness.tracking.run_folder import Ended, RunFolder
+from harness.tracking.trials import EndedTrial
 
 POLL_SECONDS = 2.0
 MOST_LIVE_RUNS = 32
@@ -71,6 +72,10 @@ class Mirror:
         for key in [*self.run.done(), *self.run.failed()]:
             if key not in self._settled and go_on() and not self._send_ended(key):
                 return
+        for trial in self.run.trials(self.group):
+            known = self.ledger.has(trial.key, trial.mark)
+            if not known and go_on() and not self._send_trial(trial):
+                return
         if self.client.mode == "online":
             for key in self.run.at_work():
                 if go_on() and not self._follow(key):
@@ -108,6 +113,15 @@ class Mirror:
         self.ledger.note(key, ended.mark)
         self._settled.add(key)
         self.sent += 1
+
+    def _send_trial(self, trial: EndedTrial) -> bool:
+        with self._trouble(trial.key):
+            run = self.client.open(trial.description, self.ledger.attempt(trial.key))
+            run.log_history(trial.rows)
+            run.finish(trial.summary, failed=trial.failed)
+            self.ledger.note(trial.key, trial.mark)
+            self.sent += 1
+        return trial.key not in self.troubled
 
     def _follow(self, key: str) -> bool:
         rows = self.run.history(key)

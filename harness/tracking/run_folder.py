@@ -16,6 +16,7 @@ from harness.errors import UserError
 from harness.plan.jobs import Job, Plan
 from harness.store import RunStore
 from harness.tracking.mode import redacted
+from harness.tracking.trials import EndedTrial, ended_trials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,10 @@ class RunFolder:
                 continue
             return list(_rows(text))
         return []
+
+    def trials(self, group: str) -> list[EndedTrial]:
+        """Trials of the run's search that have ended."""
+        return ended_trials(self.store, self.plan, group)
 
     def report(self) -> tuple[Path, str] | None:
         """The folder of the report and a digest of what it says, if there is one."""

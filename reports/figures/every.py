@@ -13,12 +13,18 @@ from reports.figures.critical_difference import critical_difference
 from reports.figures.gains import gains
 from reports.figures.gantt import gantt
 from reports.figures.label_raster import label_raster
+from reports.figures.of_studies import study_figures
 from reports.figures.overview_intervals import overview_intervals
+from reports.figures.patches import patch_importance
 from reports.figures.score_curves import (
     event_curves,
     precision_recall_curves,
     reliability_diagrams,
 )
+from reports.figures.search_importance import search_importance
+from reports.figures.search_map import search_map
+from reports.figures.search_parallel import search_parallel
+from reports.figures.search_timeline import search_timeline
 from reports.figures.training_curves import training_curves
 from reports.figures.training_f1 import training_f1
 
@@ -30,11 +36,17 @@ def every_figure(evaluation: Evaluation) -> list[Figure]:
     figures = [overview_intervals(evaluation)]
     for setting in evaluation.plan.settings:
         figures += [draw(evaluation, setting) for draw in OF_A_SETTING]
+        figures += patch_importance(evaluation, setting)
     figures += [
         critical_difference(evaluation),
         training_f1(evaluation),
         training_curves(evaluation),
         batch_composition(evaluation),
+        *study_figures(evaluation),
+        search_map(evaluation),
+        search_parallel(evaluation),
+        search_importance(evaluation),
+        search_timeline(evaluation),
         gantt(evaluation),
         base_rates(evaluation),
     ]

@@ -62,8 +62,8 @@ def gantt(evaluation: Evaluation) -> Figure | None:
     return Figure(
         key="gantt",
         title="When which job ran",
-        caption="Finished stages and cells, by machine; jobs that ran at the same time stand in "
-        "lanes of their own. A run that was resumed shows its pauses.",
+        caption="Finished stages, cells and studies, by machine; jobs that ran at the same time "
+        "stand in lanes of their own. A run that was resumed shows its pauses.",
         svg=svg,
     )
 

@@ -66,8 +66,8 @@ def label_raster(evaluation: Evaluation, setting: str) -> Figure | None:
         key=slug(setting, "raster"),
         section=setting,
         title=f"Labels and decisions, {first.sequence}",
-        caption="The test sequence with the most changes of label. A line an AU; grey: the label "
-        "is unknown.",
+        caption="The test sequence with the most changes of label, or the one that was asked for "
+        "(--video). A line an AU; grey: the label is unknown.",
         svg=svg,
     )
 

@@ -38,6 +38,7 @@ _SPECIAL = {
     "·": r"\textperiodcentered{}",
     "−": r"\(-\)",
     "’": "'",
+    "⁶": r"\(^{6}\)",
 }
 
 

@@ -69,6 +69,6 @@ def _entry(evaluation: Evaluation, setting: str | None, method: str, metric: str
     cells = evaluation.cells_of(setting, method)
     measured = comparison.measured.get(method)
     if measured is None:
-        return gap(cells)
+        return gap(cells, evaluation.why_absent(setting, method))
     standing = comparison.standing(metric, method)[-1]
     return standing_entry(standing, measured.complete, "" if measured.complete else tally(cells))

@@ -12,10 +12,11 @@ from reports.table import DASH, Entry
 WORST_FIRST = ("damaged", "failed", "blocked", "running", "waiting")
 
 
-def gap(cells: Sequence[CellView]) -> Entry:
-    """The entry of a method without a number: its worst state, and the line that says why."""
+def gap(cells: Sequence[CellView], why_absent: str = "") -> Entry:
+    """The entry of a method without a number: its worst state, and the line that says why;
+    without cells ``why_absent``, if there is a reason."""
     if not cells:
-        return Entry(text=DASH, state="absent", note="not part of the plan")
+        return Entry(text=DASH, state="absent", note=why_absent or "not part of the plan")
     states = Counter(cell.state for cell in cells)
     for state in WORST_FIRST:
         if states[state]:

@@ -39,7 +39,8 @@ def overview(evaluation: Evaluation) -> Table:
 def _pair(evaluation: Evaluation, comparison: Comparison, setting: str, method: str) -> list[Entry]:
     cells = evaluation.cells_of(setting, method)
     if method not in comparison.measured:
-        return [gap(cells), gap(cells)]
+        absent = gap(cells, evaluation.why_absent(setting, method))
+        return [absent, absent]
     complete = comparison.measured[method].complete
     note = "" if complete else tally(cells)
     return [

@@ -113,7 +113,7 @@ def in_memory(features, labels, subjects, *, aus, tracked=None, num_sequences=1)
         _table=table,
         _labels=table.labels,
         _faces=np.empty((num_frames, 0, 0, 3), np.uint8),
-        _landmarks=np.empty((num_frames, 49, 2), np.float32),
+        _landmarks=np.zeros((num_frames, 49, 2), np.float32),
         open_feature=stored.__getitem__,
     )
 

@@ -1,11 +1,13 @@
 """Patch importance: its scale, and the picture from the command line."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from baselines.linear_model import LinearModel
-from baselines.patch_importance import main, patch_importance
+from baselines.patch_importance import main, patch_importance, write_patches
 from harness.errors import UserError
 
 
@@ -42,3 +44,22 @@ def test_bad_use_is_said(tmp_path, capsys):
     assert main([str(tmp_path), "out.png"]) == 2
     assert "holds no linear model" in capsys.readouterr().err
     assert main([]) == 2
+
+
+def test_what_a_fit_leaves_for_reports(tmp_path, build_toy):
+    """Importance by AU, and means over the training frames that have a face."""
+    frames = build_toy(num_subjects=2, num_frames=10)
+    level = np.linspace(0, 200, len(frames)).astype(np.uint8)
+    faces = np.broadcast_to(level[:, None, None, None], (len(frames), 200, 200, 3))
+    tracked = np.arange(len(frames)) % 4 != 0
+    table = replace(frames._table, tracked=tracked)
+    frames = replace(frames, _faces=faces, _table=table)
+    write_patches(tmp_path, weights(), frames)
+    with np.load(tmp_path / "patches.npz", allow_pickle=False) as left:
+        assert left["importance"].shape == (2, 49)
+        assert left["importance"].dtype == np.float32
+        assert left["importance"][0, 37] == pytest.approx(0.5)
+        expected = frames.landmarks[np.flatnonzero(tracked)].mean(axis=0)
+        assert left["landmarks"] == pytest.approx(expected, rel=1e-5)
+        assert left["mean_face"].shape == (200, 200, 3)
+        assert (left["mean_face"] == round(level[tracked].mean())).all()

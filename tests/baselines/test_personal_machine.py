@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
 from baselines.design_matrix import DesignMatrix
-from baselines.newton import _gradient, _Problems
 from baselines.personal_machine import PersonalOptions, personal_machine, virtual_labels
 from baselines.smoothness_graph import smoothness_graph
+from baselines.squared_hinge import Problems
 
 KINDS = ("band_heat", "band_binary", "knn_union", "knn_in_band")
 
@@ -211,7 +211,7 @@ def test_gradient_by_finite_differences(gamma):
         smooth = gamma / 2 * scores @ matrix @ scores
         return 0.5 * np.square(w - centre[:, 0]).sum() + loss.sum() + smooth
 
-    problems = _Problems(
+    problems = Problems(
         design=design,
         signed_NK=torch.as_tensor(signed, dtype=torch.float32),
         centre_DK=torch.as_tensor(centre, dtype=torch.float32),
@@ -219,7 +219,7 @@ def test_gradient_by_finite_differences(gamma):
         strength_K=torch.tensor([gamma]),
     )
     start = torch.as_tensor(weights, dtype=torch.float32)
-    gradient, _, value = _gradient(problems, start, design.times(start))
+    gradient, _, value = problems.gradient(start, design.times(start))
     assert float(value) == pytest.approx(objective(weights[:, 0]), rel=1e-4)
     step = 1e-5
     for d in range(7):

@@ -1,24 +1,15 @@
 """Estimates scale what was measured, prefer the same options, and never guess."""
 
 import pytest
+from bare_plan import bare_job, bare_plan
 
 from harness.cost import Estimator, record_timing, timings_file
 from harness.method import Needs
-from harness.plan.jobs import Job, Plan
 
 
 def job(key, method="m:A", frames=100, options=None, cpus=2.0):
-    return Job(
-        key=key,
-        kind="cell",
-        title=key,
-        group="g",
-        needs=(),
-        resources=Needs(cpus=cpus),
-        split="",
-        num_frames=frames,
-        spec={"method": method, "options": options or {}, "aus": [1, 2]},
-    )
+    spec = {"method": method, "options": options or {}, "aus": [1, 2]}
+    return bare_job(key, num_frames=frames, resources=Needs(cpus=cpus), spec=spec)
 
 
 @pytest.fixture(autouse=True)
@@ -51,19 +42,30 @@ def test_a_line_cut_short_by_a_crash_is_passed_over():
 
 def test_the_sum_counts_what_is_left_only():
     jobs = {key: job(key) for key in "abc"} | {"x": job("x", method="m:B")}
-    plan = Plan(
-        suite="s",
-        description="",
-        methods=(),
-        settings=(),
-        jobs=jobs,
-        cells=(),
-        splits={},
-        datasets={},
-    )
+    plan = bare_plan(jobs.values())
     record_timing(jobs["a"], 1800.0)
     states = {"a": "done", "b": "waiting", "c": "failed", "x": "waiting"}
     cost = Estimator().cost(plan, states)
     assert (cost.jobs, cost.untimed) == (3, 1)
     assert cost.cpu_hours == pytest.approx(2 * 0.5 * 2)
     assert cost.disk_bytes == 3 * 100 * 6 * 2
+
+
+def test_disk_is_what_is_known_and_what_earlier_jobs_left():
+    feature = bare_job("f", kind="feature", num_frames=10, spec={"name": "x", "dimension": 7})
+    dataset = bare_job("d", kind="dataset", num_frames=10, spec={"recipe": {}})
+    assert Estimator().disk(feature) == 10 * 7 * 2
+    assert Estimator().disk(dataset) == 10 * (200 * 200 * 3 + 49 * 2 * 4)
+    assert Estimator().disk(job("a")) == 100 * 6 * 2
+    for size in (4000, 5000, 9000):
+        record_timing(job("b"), 1.0, size)
+    assert Estimator().disk(job("a")) == 5000
+
+
+def test_the_largest_job_counts_all_of_its_workers():
+    spec = {"method": "m:A", "options": {}, "aus": [1]}
+    group = bare_job("g", resources=Needs(memory=3, workers=4), spec=spec)
+    small = bare_job("s", resources=Needs(memory=5), spec=spec)
+    plan = bare_plan([group, small])
+    assert Estimator().cost(plan, {"g": "waiting", "s": "waiting"}).memory == 12
+    assert Estimator().cost(plan, {"g": "done", "s": "done"}).memory == 0

@@ -151,3 +151,21 @@ def test_an_unreachable_cluster_is_wrong(monkeypatch):
     (found,) = room.check_ray("127.0.0.1:9")
     assert found.verdict == "wrong"
     assert "127.0.0.1:9" in found.found
+
+
+def test_object_storage_is_written_to_and_datasets_are_read(monkeypatch, tmp_path, toy_dataset):
+    from s3_server import s3_server
+
+    monkeypatch.setenv("AUBENCH_CACHE", str(tmp_path))
+    with s3_server() as bucket:
+        bucket.upload(toy_dataset.folder, "data/toy")
+        monkeypatch.setenv("AUBENCH_DATASETS", bucket.address("made", bucket="nobodys"))
+        found = by_name(room.check_storage(bucket.address("runs/x")))
+        assert found["runs"].verdict == "ok"
+        assert found["runs"].found.startswith("s3://lab/runs/x: written, read and deleted in")
+        assert found["made datasets"].verdict == "wrong"
+        assert "there is no such bucket" in found["made datasets"].found
+        assert bucket.keys("runs") in ([], ["runs/x/"])  # pyarrow may mark a folder
+        here, gone = room.check_datasets([bucket.address("data/toy"), bucket.address("data/no")])
+        assert here.found == "toy: 6 subjects, 240 frames"
+        assert gone.verdict == "wrong"

@@ -27,7 +27,8 @@ from harness.prepare.registration import Registration
 from harness.store import RunStore
 from harness.suite.load import load_suite
 from harness.sweep import frozen_suite
-from harness.synthetic.recipe import SyntheticRecipe, make
+from harness.synthetic.making import make
+from harness.synthetic.recipe import SyntheticRecipe
 from hybrid.methods import Cnn
 
 FACES = Path(os.environ.get("AUBENCH_FACES", Path(__file__).parents[3] / "shared" / "faces"))

@@ -116,6 +116,49 @@ def test_a_row_joins_a_run_on_its_very_folds(old_run, toy_dataset, predictions):
     assert load_suite(str(old_run.folder / "suite.yaml")).spec.name == "mine"
 
 
+def test_a_row_across_datasets_of_its_own(toy_dataset, other_dataset, capsys):
+    plain(other_dataset.table).to_csv("other.csv", index=False)
+    arguments = ("other.csv", "--dataset", other_dataset.folder, "--train", toy_dataset.folder,
+                 "--as", "ours", "--kind", "probability")  # fmt: skip
+    assert score(*arguments) == 0
+    said = capsys.readouterr().out
+    assert "row 'ours' of 'toy → other' in" in said
+    assert "runs/toy-to-other" in said
+    evaluation = evaluate_run("runs/toy-to-other")
+    found = evaluation.comparisons["toy → other"].measured["ours"]
+    table = other_dataset.table
+    assert found.aus == (1, 12)
+    np.testing.assert_allclose(found.f1_L, frame_f1(table.labels, values_of(table) - 0.5))
+    assert found.num_frames == len(table.numbers)
+    assert found.details.validation_f1_L is None  # of the training dataset nothing was predicted
+    build("runs/toy-to-other")
+
+
+def test_a_row_joins_the_cross_dataset_setting_of_a_run(toy_dataset, other_dataset, tmp_path):
+    suite = tmp_path / "across.yaml"
+    suite.write_text(
+        f"name: across\ndatasets: {{t: {{prepared: {toy_dataset.folder}}}, "
+        f"o: {{prepared: {other_dataset.folder}}}}}\n"
+        "settings: [{within: o, protocol: 2-fold}, {train: t, test: o}, {train: o, test: t}]\n"
+        "methods: {pixel: {method: 'toy_methods:Pixel'}}\n"
+    )
+    store = run_of(suite, tmp_path / "old")
+    plain(other_dataset.table).to_csv("other.csv", index=False)
+    rest = ("--as", "late", "--kind", "probability", "--out", store.folder)
+    score("other.csv", "--dataset", "o", "--train", "t", *rest)
+    score("other.csv", "--dataset", other_dataset.folder, "--protocol", "2-fold", *rest)
+    evaluation = evaluate_run(store.folder)
+    across = evaluation.comparisons["t → o"].measured
+    assert across["late"].frame_set == across["pixel"].frame_set
+    assert set(evaluation.comparisons["o 2-fold"].measured) == {"pixel", "late"}
+    assert set(evaluation.comparisons["o → t"].measured) == {"pixel"}
+    matrix = pd.read_csv(build(store.folder) / "tables" / "cross-dataset-f1.csv", comment="#")
+    late = matrix[(matrix["method"] == "late") & (matrix["train"] == "t")].iloc[0]
+    assert late["test o"] == pytest.approx(100 * across["late"].mean_f1)
+    with pytest.raises(UserError, match="no setting 'o → o'"):
+        score("other.csv", "--dataset", "o", "--train", "o", *rest)
+
+
 def test_aus_that_are_not_predicted_are_undefined_not_zero(toy_dataset, predictions):
     pd.read_csv(predictions).drop(columns="AU2").to_csv("few.csv", index=False)
     score("few.csv", "--dataset", toy_dataset.folder, "--protocol", "3-fold", "--as", "few",
@@ -149,6 +192,8 @@ MISTAKES = {
     "AUs that are no numbers": ({"--aus": "AU1"}, "write AU numbers"),
     "no name": ({"--as": " "}, "--as"),
     "list without a file": ({"--protocol": "list"}, "lists"),
+    "within and across": ({"--train": "elsewhere"}, "--protocol P .* or --train DATASET"),
+    "neither within nor across": ({"--protocol": None}, "--protocol P .* or --train DATASET"),
 }
 
 
@@ -157,8 +202,9 @@ def test_a_mistake_writes_nothing(mistake, toy_dataset, predictions, tmp_path):
     changed, message = MISTAKES[mistake]
     options = {"--dataset": toy_dataset.folder, "--protocol": "3-fold", "--as": "ours",
                "--kind": "probability", **changed}  # fmt: skip
+    given = [part for pair in options.items() if pair[1] is not None for part in pair]
     with pytest.raises(UserError, match=message) as caught:
-        score(predictions, *(part for pair in options.items() for part in pair))
+        score(predictions, *given)
     assert "\n" not in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == ["p.csv"]
 

@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from harness.errors import UserError
-from hybrid.fusion import build_fusion, fusion_inputs
+from hybrid.fusion import build_fusion, fusion_inputs, stream_sizes
 from hybrid.fusion_training import best_share, held_out, train_fusion
+from hybrid.hybrid_model import HybridModel
 from hybrid.lstm_model import Streams
 from hybrid.options import FusionOptions
 from hybrid.selection import mean_f1
@@ -89,6 +90,23 @@ def test_scores_are_normalised_and_zeros_stay_zeros():
     assert np.allclose(probabilities.numpy(), expected, atol=1e-5)
 
 
+def test_normalised_over_frames_the_order_of_an_aus_frames_stays():
+    streams, options = _streams(50), FusionOptions(normalise="au")
+    sizes = stream_sizes(streams, options)
+    inputs = fusion_inputs(streams, options, sizes).numpy()
+    for part, scores in (
+        (inputs[:, :AUS], streams.logits_NL),
+        (inputs[:, AUS:], streams.scores_NL),
+    ):
+        assert np.array_equal(np.argsort(part, axis=0), np.argsort(scores, axis=0))
+        assert np.array_equal(part > 0, scores > 0)
+        assert np.allclose((part**2).mean(0), 1 / AUS, rtol=1e-5)
+        assert np.isclose((part**2).sum(1).mean(), 1, rtol=1e-5)
+    streams.logits_NL[:, 1] = 0  # a score that never moves
+    sizes = stream_sizes(streams, options)
+    assert torch.equal(fusion_inputs(streams, options, sizes)[:, 1], torch.zeros(50))
+
+
 def test_too_few_hidden_units_for_the_sum_are_refused():
     with pytest.raises(UserError, match="needs hidden of 6 at least, not 5"):
         build_fusion(FusionOptions(hidden=5), 6, AUS, 0)
@@ -150,6 +168,79 @@ def test_data_decides_what_the_fusion_reads(toy, context):
         train_fusion(
             Noting(toy), train, validation.select(np.arange(0)), FusionOptions(), context()
         )
+
+
+def test_out_of_fold_scores_teach_and_validation_subjects_decide(toy, context):
+    """The final networks know their training people by heart; only unseen scores tell that the
+    LSTMs are the better stream."""
+
+    class Overfit(TwoStreams):
+        def streams(self, frames):
+            found = super().streams(frames)
+            found.logits_NL[:] = np.random.default_rng(1).normal(size=found.logits_NL.shape)
+            train_rows = np.isin(frames.subjects, ["toy:S0", "toy:S1"])
+            known = self.labels[frames.index].astype(np.float32)
+            found.logits_NL[train_rows] = known[train_rows]
+            noise = np.random.default_rng(2).normal(size=known.shape)
+            found.scores_NL[:] = np.tanh(known + 1.2 * noise)
+            return found
+
+    class Unseen(Overfit):
+        def streams(self, frames):
+            asked.append(set(frames.subjects))
+            found = super().streams(frames)
+            found.logits_NL[:] = np.random.default_rng(3).normal(size=found.logits_NL.shape)
+            return found
+
+    asked = []
+    train, validation = toy.of_subjects(["toy:S0", "toy:S1"]), toy.of_subjects(["toy:S2"])
+    test = toy.of_subjects(["toy:S3"])
+
+    def fused(data, unseen=None):
+        options = FusionOptions(data=data, batch=16, lr=0.05, init="weighted", epochs=10)
+        lstm = Overfit(toy)
+        model = train_fusion(lstm, train, validation, options, context(data), unseen)
+        return mean_f1(test.labels, model.scores(test.unlabelled())), model.about
+
+    trusting, trusting_about = fused("train")
+    warned, warned_about = fused("oof", Unseen(toy))
+    assert trusting_about["cnn_share"] > 0.5
+    assert warned_about["cnn_share"] < 0.5
+    assert warned > trusting + 0.2
+    assert asked == [{"toy:S0", "toy:S1"}]
+
+
+def test_the_sizes_of_scores_are_the_learning_frames_and_are_saved_with_the_model(toy, context):
+    part, test = toy.of_subjects(["toy:S0", "toy:S1"]), toy.of_subjects(["toy:S3"])
+    streams = TwoStreams(toy)
+    options = FusionOptions(normalise="au", epochs=1)
+    model = train_fusion(streams, part, part, options, context())
+    assert torch.equal(model.sizes_2L, stream_sizes(streams.streams(part.unlabelled()), options))
+    few = model.scores(test.select(np.arange(5)).unlabelled())
+    other = HybridModel(streams, model.fusion, options, {}, 2 * model.sizes_2L)
+    assert not np.allclose(other.scores(test.select(np.arange(5)).unlabelled()), few)
+
+
+def test_positive_weights_find_more_of_a_rare_au(toy, context):
+    part, test = toy.of_subjects(["toy:S0", "toy:S1", "toy:S2"]), toy.of_subjects(["toy:S3"])
+    rates = []
+    for weights in (False, True):
+        options = FusionOptions(positive_weights=weights, batch=16, lr=0.02, epochs=20, holdout=0.4)
+        model = train_fusion(TwoStreams(toy), part, part, options, context(str(weights)))
+        rates.append((model.scores(test.unlabelled()) > 0).mean())
+    assert rates[1] > rates[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "feature", "normalise": "au"}, "mode 'feature' reads none"),
+        ({"loss": "hinge", "positive_weights": True}, "not those of 'hinge'"),
+    ],
+)
+def test_options_without_an_effect_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        FusionOptions(**options)
 
 
 def test_held_out_frames_are_whole_subjects_or_ends_of_sequences(toy):

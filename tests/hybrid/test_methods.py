@@ -7,7 +7,7 @@ import torch
 
 from harness.errors import UserError
 from harness.registry import load_method
-from hybrid.methods import Anet, Cnn, Hybrid, Lstm, LstmStack
+from hybrid.methods import Anet, Cnn, EndToEnd, Hybrid, JointTraining, Lstm, LstmStack
 
 SMALL = {
     "size": "small",
@@ -23,6 +23,7 @@ SMALL = {
     },
 }
 SEQUENCE = {"pca": 6, "hidden": 8, "window": 25, "windows": 4, "updates": 6, "evaluate_every": 3}
+JOINT = {"window": 10, "windows": 2, "updates": 2, "evaluate_every": 1}
 TEMPORAL = {**SMALL, "sequence": SEQUENCE}
 
 
@@ -51,6 +52,8 @@ def trained(name, options, parts, context, cache):
         ("lstm", TEMPORAL),
         ("hybrid", TEMPORAL),
         ("hybrid", {**TEMPORAL, "threshold": "val_f1", "fusion": {"mode": "feature"}}),
+        ("hybrid", {**TEMPORAL, "fusion": {"data": "oof", "parts": 2, "normalise": "au"}}),
+        ("end-to-end", {**TEMPORAL, "joint": JOINT}),
     ],
 )
 def test_a_method_trains_scores_saves_and_loads(toy_parts, context, tmp_path, name, options):
@@ -76,6 +79,8 @@ def test_lstm_and_hybrid_rest_on_one_stage_and_it_on_the_cnn_of_anet():
     stack = LstmStack(LstmStack.Options(**lstm.options))
     assert stack.stages()["cnn"] == cnn
     assert Cnn(Cnn.Options(**cnn.options)).stages() == {}
+    joint = EndToEnd(EndToEnd.Options(**TEMPORAL, joint=JOINT)).stages()["joint"]
+    assert JointTraining(JointTraining.Options(**joint.options)).stages()["lstm"] == lstm
     thresholds = Lstm(Lstm.Options(**TEMPORAL, threshold="val_f1"))
     assert thresholds.stages()["lstm"] == lstm
 
@@ -83,7 +88,8 @@ def test_lstm_and_hybrid_rest_on_one_stage_and_it_on_the_cnn_of_anet():
 def test_only_the_stages_that_train_networks_ask_for_a_training_process():
     assert Cnn().needs().train
     assert LstmStack().needs().train
-    assert not any(method().needs().train for method in (Anet, Lstm, Hybrid))
+    assert JointTraining().needs().train
+    assert not any(method().needs().train for method in (Anet, Lstm, Hybrid, EndToEnd))
 
 
 def test_the_representation_has_length_one_unless_raw(toy_parts, context):

@@ -27,6 +27,16 @@ def test_a_preset_is_its_explicit_twin_and_gives_way_to_what_is_given():
     assert CnnOptions(size="small", fc=7).crop == small.crop
 
 
+@pytest.mark.parametrize(
+    "given", [{}, {"mode": "feature"}, {"mode": "siamese"}, {"loss": "hinge"}, {"data": "val"}]
+)
+def test_what_of_the_small_fusion_does_not_fit_gives_way_to_what_was_asked_for(given):
+    options = FusionOptions(size="small", **given)
+    assert all(getattr(options, name) == value for name, value in given.items())
+    assert FusionOptions(**options.model_dump(mode="json")) == options
+    assert options.normalise == ("frame" if given.get("mode") == "feature" else "au")
+
+
 def test_size_reaches_the_parts_that_do_not_name_their_own():
     options = HybridOptions(size="small", cnn={"fc": 7}, fusion={"size": "paper"})
     assert options.cnn == CnnOptions(size="small", fc=7)

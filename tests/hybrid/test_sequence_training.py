@@ -8,9 +8,10 @@ from harness.context import LocalContext
 from harness.errors import UserError
 from hybrid import sequence_training
 from hybrid.losses import max_margin_sum
-from hybrid.options import SequenceOptions
+from hybrid.options import CnnOptions, SequenceOptions
+from hybrid.segments import places_in_batch
 from hybrid.selection import mean_f1
-from hybrid.sequence_training import _places, train_lstm
+from hybrid.sequence_training import train_lstm
 
 TINY = {
     "pca": 6,
@@ -38,6 +39,8 @@ class LabelsAsFc7:
     def __init__(self, labels_of):
         self.labels_of = labels_of
         self.aus, self.device = (1, 6, 12), torch.device("cpu")
+        self.options, self.network = CnnOptions(size="small"), torch.nn.Identity()
+        self.mean, self.scale = torch.zeros(3), 1.0
 
     def evaluate(self, frames):
         rng = np.random.default_rng(int(frames.index[0]) if len(frames) else 0)
@@ -203,7 +206,7 @@ def test_scores_of_a_video_depend_on_that_video_alone(toy_parts, cnn, context):
 
 def test_places_number_the_rows_of_the_global_mini_batch_window_by_window():
     # Three windows of 5, 4 and 6 rows; this worker holds the first (two segments) and the third.
-    places = _places(np.array([2, 3, 6]), np.array([0, 9]), np.array([5, 6]))
+    places = places_in_batch(np.array([2, 3, 6]), np.array([0, 9]), np.array([5, 6]))
     assert places.tolist() == [0, 2, 9]
 
 

@@ -17,7 +17,9 @@ import torch, torch.distributed as dist
 from conftest import make_toy
 from harness.context import LocalContext
 from hybrid.cnn_training import train_cnn
-from hybrid.options import CnnOptions, SequenceOptions
+from hybrid.end_to_end import train_end_to_end
+from hybrid.lstm_model import LstmModel
+from hybrid.options import CnnOptions, JointOptions, SequenceOptions
 from hybrid.sequence_training import train_lstm
 
 rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
@@ -44,7 +46,13 @@ options = SequenceOptions(
     pca=6, scale="unit", hidden=8, layers=2, window=20, windows=5, burn_in=3, min_active=0.0,
     updates=5, evaluate_every=1,
 )
-train_lstm(cnn, train, validation, options, context)
+lstm = train_lstm(cnn, train, validation, options, context)
+context = LocalContext(folder / "joint", rank=rank, world_size=world, seed=4)
+joint = JointOptions(window=8, windows=3, burn_in=2, updates=5, evaluate_every=1, lr=1e-3)
+saved = folder / f"saved-{{rank}}"
+saved.mkdir()
+lstm.save(saved)
+train_end_to_end(LstmModel.load(saved), train, validation, joint, context)
 if world > 1:
     dist.destroy_process_group()
 """
@@ -68,7 +76,7 @@ def _run(world, folder):
         assert worker.returncode == 0, errors[-3000:]
     return {
         job: [json.loads(row) for row in (folder / job / "history.jsonl").open()]
-        for job in ("cnn-bn", "cnn-lrn", "lstm")
+        for job in ("cnn-bn", "cnn-lrn", "lstm", "joint")
     }
 
 
@@ -77,7 +85,7 @@ def test_one_and_two_workers_give_the_same_loss_curves(tmp_path):
     for job, rows in one.items():
         assert len(rows) == len(two[job]) == 5
         keys = ["loss", "validation_loss", "validation_mean_f1"]
-        for key in keys if job == "lstm" else [*keys, "training_mean_f1"]:
+        for key in keys if job in ("lstm", "joint") else [*keys, "training_mean_f1"]:
             expected = [row[key] for row in rows]
             assert [row[key] for row in two[job]] == pytest.approx(expected, abs=1e-4), (job, key)
         assert len({row["loss"] for row in rows}) == 5

@@ -9,7 +9,8 @@ import pandas as pd
 from harness.method import Needs
 from harness.plan.jobs import Cell, Job, Plan, digest
 from harness.protocol import Split
-from harness.store import RunStore, file_digest
+from harness.results import file_digest
+from harness.store import RunStore
 
 AUS = (1, 2, 4, 6, 12, 15)
 RATES = (0.2, 0.15, 0.1, 0.45, 0.5, 0.08)
@@ -265,3 +266,11 @@ def replace_scores(store, key, change):
     result = store.result(key)
     result["files"] = {file.name: file_digest(file)}
     (file.parent / "result.json").write_text(json.dumps(result))
+
+
+def record_digest(store, key, name):
+    """Puts a file that was added to a finished job into the digests of its result."""
+    folder = store.job_folder(key)
+    result = store.result(key)
+    result["files"][name] = file_digest(folder / name)
+    (folder / "result.json").write_text(json.dumps(result))

@@ -12,7 +12,8 @@ from harness.statistics.bootstrap import bootstrap_difference
 from harness.store import RunStore
 from reports.between_runs import changes, circumstances, read_runs
 from reports.build_comparison import build_comparison
-from reports.folds import scored_frames
+from reports.folds import read_fold
+from reports.run_view import RunView
 
 SETTINGS = (("lab", "lab"), ("group", "group"))
 
@@ -38,13 +39,10 @@ def test_what_moved_is_told_from_noise(runs):
 
 def test_the_interval_is_that_of_the_harness(runs):
     def frames(run):
-        store = RunStore(run)
-        parts = []
-        for cell in store.plan().cells:
-            if (cell.method, cell.setting) == ("hybrid", "lab 3-fold"):
-                table = store.scores(cell.job)
-                parts.append(scored_frames(table[table["part"] == "test"], cell.fold))
-        return ScoredFrames.concatenate(parts)
+        view = RunView(run)
+        cells = [c for c in view.plan.cells if (c.method, c.setting) == ("hybrid", "lab 3-fold")]
+        folds = [read_fold(view, cell, with_validation=False) for cell in cells]
+        return ScoredFrames.concatenate([fold.test for fold in folds])
 
     oracle = bootstrap_difference(frames(runs[1]), frames(runs[0]), ["frame_f1"]).iloc[-1]
     change = next(

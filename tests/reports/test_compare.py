@@ -7,7 +7,7 @@ from harness.metrics import ScoredFrames
 from harness.statistics.bootstrap import bootstrap, bootstrap_difference
 from harness.store import RunStore
 from reports.compare import compare
-from reports.folds import scored_frames
+from reports.folds import read_fold
 from reports.measure import measure_setting
 from reports.run_view import RunView
 from reports.verdicts import verdict
@@ -16,13 +16,10 @@ SETTING = "lab 3-fold"
 
 
 def pooled_frames(folder, method, setting=SETTING):
-    store = RunStore(folder)
-    parts = []
-    for cell in store.plan().cells:
-        if (cell.method, cell.setting) == (method, setting):
-            table = store.scores(cell.job)
-            parts.append(scored_frames(table[table["part"] == "test"], cell.fold))
-    return ScoredFrames.concatenate(parts)
+    view = RunView(folder)
+    cells = [c for c in view.plan.cells if (c.method, c.setting) == (method, setting)]
+    folds = [read_fold(view, cell, with_validation=False) for cell in cells]
+    return ScoredFrames.concatenate([fold.test for fold in folds])
 
 
 def test_intervals_are_those_of_the_harness_bootstrap(finished, evaluation):

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from harness.errors import UserError
 from harness.metrics import ScoredFrames
 from harness.store import RunStore
 from reports.evaluation import evaluate_run
@@ -20,7 +21,7 @@ from reports.figures.score_curves import event_curves
 from reports.figures.training_curves import training_curves
 from reports.one_option_apart import one_option_apart
 from reports.ranks import rank_methods
-from reports.rasters import busiest_sequence
+from reports.rasters import raster_of
 
 TITLE = "{http://www.w3.org/2000/svg}title"
 
@@ -118,7 +119,7 @@ def test_ranks_leave_out_what_is_not_complete_everywhere(unfinished):
     assert rank_methods(evaluate_run(unfinished, details=False)) is None
 
 
-def test_the_busiest_sequence_is_shown_in_order_of_time():
+def test_the_raster_of_is_shown_in_order_of_time():
     labels = np.array([[1], [-1], [1], [-1], [1], [1]], np.int8)
     test = ScoredFrames(
         aus=(12,),
@@ -129,11 +130,22 @@ def test_the_busiest_sequence_is_shown_in_order_of_time():
         labels=labels,
         scores=np.arange(6.0)[:, None] - 1.5,
     )
-    raster = busiest_sequence(test)
+    raster = raster_of(test)
     assert raster.sequence == "a/2"
     assert raster.numbers.tolist() == [7, 8, 9]
     assert raster.labels_TL[:, 0].tolist() == [-1, 1, -1]
     assert raster.decided_TL[:, 0].tolist() == [True, True, False]
+
+
+def test_the_video_that_was_asked_for_is_shown_where_it_is_tested(small):
+    shown = evaluate_run(small, video="lab:S02/T1").comparisons["lab 3-fold"].measured["svm"]
+    raster = shown.details.raster
+    assert raster.sequence == "lab:S02/T1"
+    assert evaluate_run(small).comparisons["lab 3-fold"].measured[
+        "svm"
+    ].details.raster.sequence != ("lab:S02/T1")
+    with pytest.raises(UserError, match=r"no setting tests the sequence 'lab:S99/T1'; .*lab:S0"):
+        evaluate_run(small, video="lab:S99/T1")
 
 
 def test_spans():

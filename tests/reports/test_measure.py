@@ -8,7 +8,7 @@ from harness.metrics import ScoredFrames, find_metric, frame_f1
 from harness.metrics.pooling import pool, units_of
 from harness.store import RunStore
 from reports.evaluation import evaluate_run
-from reports.folds import scored_frames
+from reports.folds import ScoreColumns
 from reports.run_view import RunView
 
 
@@ -108,7 +108,7 @@ def test_reading_states_needs_no_scores(unfinished):
 
 def test_other_measures_are_the_harness_metrics(finished, evaluation):
     tables = stored(finished, "hybrid", "group 3-fold")
-    parts = [scored_frames(table, str(i)) for i, table in enumerate(tables)]
+    parts = [ScoreColumns(table).frames("test", str(i)) for i, table in enumerate(tables)]
     test = ScoredFrames.concatenate(parts)
     details = evaluation.comparisons["group 3-fold"].measured["hybrid"].details
     assert len(details.values) == 9

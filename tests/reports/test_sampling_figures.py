@@ -18,6 +18,7 @@ from reports.evaluation import evaluate_run
 from reports.figures.batch_composition import batch_composition
 from reports.figures.training_curves import training_curves
 from reports.figures.training_f1 import training_f1
+from reports.layout import lay_out
 from reports.tables.batch_composition import batch_composition_table
 from sampling import make_batches
 
@@ -127,6 +128,17 @@ def test_a_damaged_file_is_named_and_left_out(run, tmp_path, content):
     table = batch_composition_table(evaluate_run(copy, details=False))
     assert any("composition.json of" in note and "left out" in note for note in table.notes)
     assert table.rows[0].entries[2].value == 2
+
+
+def test_a_damaged_file_is_in_the_summary_though_no_table_is_left(run, tmp_path):
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    for file in RunStore(copy).folder.glob("jobs/*/composition.json"):
+        file.write_text("[")
+    evaluation = evaluate_run(copy, details=False)
+    assert batch_composition_table(evaluation) is None
+    lines = [line for head, line in lay_out(evaluation, [], []).parts[0].lines if head == "Note:"]
+    assert len(lines) == 6
+    assert all("composition.json of" in line for line in lines)
 
 
 def test_training_f1_is_a_line_for_methods_that_went_alike(sampled):

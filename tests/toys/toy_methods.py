@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.method import Method, Needs, Options, Stage
+from harness.method import Feature, Method, Needs, Options, Stage
 
 
 class PixelModel:
@@ -160,3 +160,54 @@ class Threads(Pixel):
         pools = {pool["num_threads"] for pool in threadpool_info()}
         model.notes = [f"cv2 {cv2.getNumThreads()}", f"pools {sorted(pools)}", f"{context.threads}"]
         return model
+
+
+class OnBrightness(Pixel):
+    """Reads an extracted feature, and never a face."""
+
+    def features(self):
+        return (Feature(name="mean_face", extractor="toy_studies:MeanFace"),)
+
+    def fit(self, train, validation, context):
+        values = np.asarray(train.feature("mean_face")[:], np.float32)
+        return BrightnessModel(len(train.aus), float(values.mean()))
+
+    @classmethod
+    def load(cls, folder):
+        data = json.loads((Path(folder) / "bright.json").read_text())
+        return BrightnessModel(data["aus"], data["threshold"])
+
+
+class BrightnessModel:
+    def __init__(self, aus, threshold):
+        self.aus, self.threshold = aus, threshold
+
+    def scores(self, frames):
+        values = np.asarray(frames.feature("mean_face")[:], np.float32).mean(axis=1)
+        return np.repeat((values - self.threshold)[:, None], self.aus, axis=1)
+
+    def save(self, folder):
+        data = {"aus": self.aus, "threshold": self.threshold}
+        (Path(folder) / "bright.json").write_text(json.dumps(data))
+
+
+class Endless(Pixel):
+    """Never ends; leaves the process of each worker behind."""
+
+    class Options(Options):
+        train: bool = False
+
+    def needs(self):
+        return Needs(train=self.options.train)
+
+    def fit(self, train, validation, context):
+        (context.folder / f"pid-{context.rank}").write_text(str(os.getpid()))
+        while True:
+            time.sleep(0.1)
+
+
+class Hungry(Pixel):
+    """Asks for more memory than any machine has."""
+
+    def fit(self, train, validation, context):
+        np.ones(1 << 50, np.float64)

@@ -36,7 +36,6 @@ methods:
   broken: {{method: "toy_methods:Failing"}}
   on-broken: {{method: "toy_methods:OnBroken"}}
   wrong: {{method: "toy_methods:WrongShape"}}
-  greedy: {{method: "toy_methods:Pixel", options: {{scale: 3}}, resources: {{cpus: 64}}}}
 """
 
 
@@ -82,7 +81,6 @@ def test_what_raises_leaves_the_others_running(toy_run):
         "broken": {"failed"},
         "on-broken": {"blocked"},
         "wrong": {"failed"},
-        "greedy": {"failed"},
     }
     assert not toy_run.complete
 
@@ -108,7 +106,6 @@ def test_a_failure_is_kept_with_its_traceback(toy_run):
     assert "raise ArithmeticError(self.options.message)" in failure["traceback"]
     assert "\x1b" not in failure["traceback"]
     assert "shape" in failure_of(toy_run, "wrong")["error"]
-    assert failure_of(toy_run, "greedy")["error"] == "needs 64 CPU, the cluster has 2"
 
 
 def test_a_killed_worker_goes_on_from_its_checkpoint(toy_run):
@@ -234,7 +231,7 @@ def test_three_kills_and_a_ctrl_c_change_no_table(tmp_path, toy_dataset, other_d
 def test_a_finished_suite_starts_no_ray(toy_run, tmp_path, toy_dataset, other_dataset):
     suite = write_suite(tmp_path, toy_dataset, other_dataset)
     text = "\n".join(line for line in suite.read_text().splitlines() if "broken" not in line)
-    text = "\n".join(li for li in text.splitlines() if "wrong" not in li and "greedy" not in li)
+    text = "\n".join(li for li in text.splitlines() if "wrong" not in li)
     suite.write_text(text + "\n")
     code = (
         "import sys\n"
@@ -257,20 +254,3 @@ def test_a_second_driver_is_refused_and_told_who_holds_the_run(
             run_suite(str(suite), str(tmp_path / "run"))
         assert RunStore(tmp_path / "run").driver_at_work()
     assert not RunStore(tmp_path / "run").driver_at_work()
-
-
-def test_two_workers_train_as_one_job(tmp_path, toy_dataset, other_dataset):
-    text = QUICK.replace("  - {{within: toy, protocol: 3-fold}}", "  - {{train: toy, test: other}}")
-    text = text.replace("  toy:", "  other: {{prepared: {other}}}\n  toy:").replace(
-        "sleep: 0.7", ""
-    )
-    text = text.replace(
-        "{{steps: 6, sleep: 0.3}}}}", "{{steps: 2}}, resources: {{workers: 2, cpus: 1}}}}"
-    )
-    suite = write_suite(tmp_path, toy_dataset, other_dataset, text)
-    result = run_suite(str(suite), str(tmp_path / "run"), cpus=2)
-    assert result.complete
-    plan = result.store.plan()
-    for cell in plan.cells:
-        if cell.method == "steps":
-            assert [row["world"] for row in result.store.history(cell.job)] == [2.0, 2.0]

@@ -139,3 +139,27 @@ def test_people_recorded_together_stay_together(tmp_path, toy_dataset):
         for part in ("train", "validation", "test"):
             groups = [pairs[s.split(":")[1]] for s in split.part(part)]
             assert all(groups.count(g) == 2 for g in groups)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("frame_f2", "unknown metric 'frame_f2'; valid are frame_f1"),
+        ("nowhere:f", "metric 'nowhere:f' cannot be loaded"),
+        ("textwrap:dedent", "metric 'textwrap:dedent' does not work on a few made-up frames: Type"),
+        ("builtins:max", "metric 'builtins:max': no signature found"),
+    ],
+)
+def test_a_metric_that_cannot_be_had_is_a_mistake_in_the_suite(
+    tmp_path, toy_dataset, name, message
+):
+    suite = tmp_path / "s.yaml"
+    text = (
+        f"name: s\nmetrics: [roc_auc, '{name}']\ndatasets: {{t: {{prepared: {toy_dataset.folder}}}}}\n"
+        "settings: [{within: t, protocol: 2-fold}]\nmethods: {all-present: }\n"
+    )
+    suite.write_text(text)
+    with pytest.raises(UserError, match=f"s.yaml:2: {message}"):
+        build_plan(load_suite(str(suite)))
+    suite.write_text(text.replace(f", '{name}'", ""))
+    assert build_plan(load_suite(str(suite))).cells

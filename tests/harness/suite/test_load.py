@@ -140,4 +140,20 @@ def test_every_suite_that_ships_loads(name):
 def test_paths_are_relative_to_the_suite_file(write, tmp_path, toy_dataset):
     (tmp_path / "here").symlink_to(toy_dataset.folder)
     suite = load_suite(write(GOOD.replace("TOY", "here")))
-    assert suite.spec.datasets["toy"].prepared == toy_dataset.folder.resolve()
+    assert suite.spec.datasets["toy"].prepared == str(toy_dataset.folder.resolve())
+
+
+def test_a_dataset_may_have_an_address(write, toy_dataset):
+    def prepared(address):
+        return load_suite(write(GOOD.replace("TOY", f'"{address}"'))).spec.datasets["toy"].prepared
+
+    assert prepared(f"file://{toy_dataset.folder}") == str(toy_dataset.folder.resolve())
+    assert prepared("s3://lab/data/toy/?region=eu") == "s3://lab/data/toy?region=eu"
+    for address, complaint in (
+        ("s3://key:hidden@lab/toy", "must hold no keys"),
+        ("ftp://lab/toy", "unknown kind of storage 'ftp'"),
+    ):
+        with pytest.raises(UserError, match=complaint) as caught:
+            prepared(address)
+        assert "suite.yaml:3: datasets.toy.prepared: " in str(caught.value)
+        assert "hidden" not in str(caught.value)

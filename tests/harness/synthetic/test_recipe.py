@@ -7,13 +7,12 @@ import torch
 from harness.data.prepared import PreparedBuilder
 from harness.errors import UserError
 from harness.synthetic import recipe as recipe_module
+from harness.synthetic.making import make, sequence
 from harness.synthetic.recipe import (
     SyntheticRecipe,
     headers,
     identity,
     intensity_codes,
-    make,
-    sequence,
     table,
 )
 

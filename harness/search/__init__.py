@@ -1,0 +1,1 @@
+"""Choosing options inside the training part of every fold, with Ray Tune and Optuna."""

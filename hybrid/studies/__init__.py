@@ -1,0 +1,1 @@
+"""Studies of trained networks: what their layers look for, and where they look."""
