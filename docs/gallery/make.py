@@ -2,7 +2,7 @@
 
     aubench run demo                        # runs/demo, some minutes each on two cores
     aubench run studies-demo
-    aubench run search-demo
+    aubench tune search-demo
     aubench run docs/gallery/gallery.yaml   # runs/gallery
     python docs/gallery/make.py runs
 
@@ -134,7 +134,7 @@ Made by
 
     aubench run demo
     aubench run studies-demo
-    aubench run search-demo
+    aubench tune search-demo
     aubench run docs/gallery/gallery.yaml
     python docs/gallery/make.py runs
 
