@@ -9,7 +9,7 @@ nothing else; each subject is scored from its own frames alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from baselines.linear_model import au_columns, read_json, write_json
 from baselines.personal_machine import PersonalOptions, personal_machine, virtual_labels
 from baselines.projection import Projection
 from baselines.smoothness_graph import FrameGraph, smoothness_graph
+from baselines.training_rows import TrainingRows
 from harness.data.frames import FrameSet
 
 
@@ -43,19 +44,6 @@ class Machines:
         """The pair's mean, the inductive machine."""
         mean: np.ndarray = 0.5 * (self.plus_PL + self.minus_PL)
         return mean
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingRows:
-    """Projected training rows float32 (N, P), labels int8 (N, L), and C for each AU."""
-
-    rows_NP: np.ndarray
-    labels_NL: np.ndarray
-    cost_L: np.ndarray = field(default_factory=lambda: np.empty(0))
-
-    def with_cost(self, cost_L: np.ndarray) -> TrainingRows:
-        """The same rows with the C that was chosen."""
-        return replace(self, cost_L=cost_L)
 
 
 def train_machines(

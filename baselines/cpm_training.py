@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from baselines.cpm_model import CpmModel, Machines, TrainingRows, train_machines
+from baselines.cpm_model import CpmModel, Machines, train_machines
 from baselines.cpm_options import CpmOptions
 from baselines.feature_rows import read_feature, require_memory, working_memory
 from baselines.projection import fit_projection
@@ -24,6 +24,7 @@ from baselines.selection import (
     undefined_note,
 )
 from baselines.training_draw import drawn_labels
+from baselines.training_rows import TrainingRows
 from harness.data.frames import FrameSet
 from harness.method import Context
 

@@ -11,8 +11,6 @@ What always holds: the subject's frames enter with virtual labels only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from baselines.confident_pair import (
@@ -27,9 +25,7 @@ from baselines.confident_pair import (
 from baselines.design_matrix import DesignMatrix, as_float32
 from baselines.personal_machine import PersonalOptions, personal_machine, virtual_labels
 from baselines.smoothness_graph import FrameGraph
-
-if TYPE_CHECKING:
-    from baselines.cpm_model import TrainingRows
+from baselines.training_rows import TrainingRows
 
 MAX_ROUNDS = 5
 

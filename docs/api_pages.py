@@ -41,6 +41,7 @@ PAGES = {
             "harness.sweep",
             "harness.plan.jobs",
             "harness.store",
+            "harness.runs",
             "harness.results",
             "reports.build",
             "reports.build_comparison",

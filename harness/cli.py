@@ -313,7 +313,7 @@ def _report_on(
 
 
 def _report(options: argparse.Namespace) -> int:
-    from harness.store import open_run
+    from harness.runs import open_run
     from harness.sweep import run_folder
 
     out = Path(options.out) if options.out else None

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.data.cache import cache_folder
 from harness.data.prepared import FACE_SIZE, NUM_LANDMARKS
-from harness.data.sources import cache_folder
 from harness.plan.jobs import Job, Plan, digest
 from harness.store import State
 

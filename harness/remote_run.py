@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import RemoteCheckpoints
-from harness.data.sources import cache_folder
+from harness.data.cache import cache_folder
 from harness.errors import UserError
 from harness.lease import Lease, file_lock
 from harness.plan.jobs import Job, Plan, digest

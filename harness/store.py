@@ -19,7 +19,7 @@ A finished job is put in place by one rename, so it is there whole or not at all
 database. A feature or a dataset is finished when its file or folder stands at its own place.
 
 A run on object storage (`harness.remote_run`) has the same files under the same names, and in
-``folder`` a copy of them on this machine; ``open_run`` gives the store of either kind.
+``folder`` a copy of them on this machine; ``harness.runs.open_run`` gives the store of either kind.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from harness.errors import UserError
 from harness.lease import file_lock, file_lock_held
 from harness.plan.jobs import PLAN_VERSION, Job, Plan
 from harness.results import JobResults, file_digest, read_json
-from harness.storage import is_remote, plain_address
 
 DRIVER = "driver.lock"
 RECORDS = ("running", "failed", "lost")  # folders of one small file a job
@@ -49,15 +48,6 @@ OWN = {DRIVER, "ray.log", "jobs", *RECORDS, "suite.yaml"}  # may stand there bef
 IN_RUN = ("stage", "cell", "study")  # kinds of jobs whose results stand in the run folder
 LEFT_BEHIND = ("*.parquet", "*.npz", "study.json")  # files of a job whose digests are kept
 State = Literal["done", "running", "failed", "blocked", "waiting"]
-
-
-def open_run(address: str | Path) -> RunStore:
-    """The run store at an address: a folder, ``file://``, or on object storage."""
-    if is_remote(address):
-        from harness.remote_run import RemoteRun
-
-        return RemoteRun(str(address))
-    return RunStore(Path(plain_address(address) if "://" in str(address) else address))
 
 
 class RunStore(JobResults):

@@ -15,8 +15,9 @@ import yaml
 
 from harness.errors import UserError
 from harness.plan.jobs import Plan
+from harness.runs import open_run
 from harness.storage import is_remote
-from harness.store import RunStore, State, open_run
+from harness.store import RunStore, State
 
 if TYPE_CHECKING:
     from harness.suite.load import LoadedSuite

@@ -232,7 +232,8 @@ def _cpu_quota() -> float | None:
 
 def check_storage(out: str | Path) -> Iterator[Check]:
     """Places that are written to: rights, locks, free space; and shared memory for Ray."""
-    from harness.data.sources import cache_folder, made_datasets
+    from harness.data.cache import cache_folder
+    from harness.data.sources import made_datasets
 
     places = {"runs": plain_address(out), "cache": str(cache_folder())}
     places |= {"made datasets": made_datasets()} if "AUBENCH_DATASETS" in os.environ else {}

@@ -89,7 +89,7 @@ def add_report(parser: argparse.ArgumentParser, run: Run) -> None:
 def plan(options: argparse.Namespace) -> int:
     """Prints a suite's jobs, or its splits."""
     from harness.plan.build import build_plan
-    from harness.store import open_run
+    from harness.runs import open_run
     from harness.suite.load import load_suite
     from harness.sweep import RUNS
 
@@ -112,7 +112,7 @@ def plan(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """Prints where a run stands."""
     from harness.plan.listing import print_status
-    from harness.store import open_run
+    from harness.runs import open_run
     from harness.sweep import run_folder
 
     return print_status(open_run(run_folder(options.suite, options.out)))

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.cache import cache_folder
 from harness.data.prepared import PreparedDataset, content_digest, faces_digest
-from harness.data.sources import cache_folder
 from harness.errors import UserError
 from harness.storage import RemoteFolder, last_name
 

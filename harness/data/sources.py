@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from harness.data.cache import cache_folder
 from harness.data.frames import FrameTable
 from harness.data.places import dataset_stands, open_dataset
 from harness.data.prepared import PreparedDataset
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from harness.synthetic.recipe import SyntheticRecipe
 
 Progress = Callable[[int, int], None]
-
-
-def cache_folder() -> Path:
-    """Where made datasets and timings are kept: ``$AUBENCH_CACHE``, or ``~/.cache/aubench``."""
-    return Path(os.environ.get("AUBENCH_CACHE") or Path.home() / ".cache" / "aubench").absolute()
 
 
 def made_datasets() -> str:

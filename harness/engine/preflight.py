@@ -23,8 +23,9 @@ from harness.engine.admission import Admission, wanted
 from harness.engine.losses import root_cause
 from harness.errors import UserError
 from harness.plan.jobs import Job, Plan
+from harness.runs import open_run
 from harness.storage import is_remote
-from harness.store import RunStore, State, open_run
+from harness.store import RunStore, State
 
 PROBE_SECONDS = 120.0
 UNITS = {"CPU": 1.0, "GPU": 1.0, "memory": 1e9}

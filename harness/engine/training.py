@@ -24,7 +24,8 @@ from harness.engine.work import finish, stage_folders, train_and_score
 from harness.plan.jobs import Job
 from harness.protocol import Split
 from harness.provenance import Meter
-from harness.store import open_run, write_text
+from harness.runs import open_run
+from harness.store import write_text
 from harness.threads import limited_threads
 
 WORKERS_PATIENCE = "86400"

@@ -29,8 +29,9 @@ from harness.prepare.head_pose import head_pose
 from harness.protocol import Split, check_disjoint, check_unseen
 from harness.provenance import Meter, environment
 from harness.registry import load_method
+from harness.runs import open_run
 from harness.storage import is_remote, last_name
-from harness.store import RunStore, open_run, write_text
+from harness.store import RunStore, write_text
 from harness.threads import limited_threads
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ def finish(
 
 def make_dataset(job: Job) -> None:
     """Makes a synthetic dataset; of several processes that want it, one makes it."""
+    from harness.data.cache import cache_folder
     from harness.data.copied import share_dataset
-    from harness.data.sources import cache_folder
     from harness.synthetic.making import make
     from harness.synthetic.recipe import SyntheticRecipe
 

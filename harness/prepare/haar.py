@@ -20,7 +20,6 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.layouts.adapter import CodedSequence
-from harness.prepare.landmarks import Tracker
 from harness.prepare.registration import (
     LEFT_EYE,
     RIGHT_EYE,
@@ -28,6 +27,7 @@ from harness.prepare.registration import (
     similarity,
     transform,
 )
+from harness.prepare.tracker import Tracker
 
 SEARCH_SIDE = 360
 """Longer side, in pixels, to which a picture is reduced before faces are searched in it."""

@@ -8,7 +8,7 @@ OpenFace folder, a MediaPipe model, and Haar cascades, which need nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,11 +18,9 @@ from pydantic import Field
 from harness.errors import UserError
 from harness.layouts.adapter import CodedSequence
 from harness.method import Options
+from harness.prepare.tracker import Tracker
 
 LandmarksFrom = Literal["auto", "dataset", "openface", "mediapipe", "haar"]
-Tracker = Callable[[np.ndarray], "np.ndarray | None"]
-"""From a picture (H, W, 3), blue first, to the 49 points (49, 2), or None where no face is found.
-It may remember the picture before, so it is called in the order of a video."""
 
 
 class LandmarkOptions(Options):

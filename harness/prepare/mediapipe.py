@@ -16,7 +16,7 @@ import numpy as np
 from harness.errors import UserError
 from harness.layouts.adapter import CodedSequence
 from harness.prepare.landmark_maps import to_49
-from harness.prepare.landmarks import Tracker
+from harness.prepare.tracker import Tracker
 
 INSTALL = "pip install mediapipe 'opencv-contrib-python<5'"
 

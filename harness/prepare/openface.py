@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.layouts.adapter import CodedSequence
 from harness.prepare.decode import Damaged
 from harness.prepare.landmark_maps import FROM_68, to_49
-from harness.prepare.landmarks import Tracker
+from harness.prepare.tracker import Tracker
 
 
 @dataclass(frozen=True)

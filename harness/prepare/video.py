@@ -21,9 +21,10 @@ from harness.prepare.decode import (
     decode_image,
     open_video,
 )
-from harness.prepare.landmarks import LandmarkOptions, Tracker, choose_source
+from harness.prepare.landmarks import LandmarkOptions, choose_source
 from harness.prepare.openface import read_openface
 from harness.prepare.registration import Registration, transform
+from harness.prepare.tracker import Tracker
 
 _COUNT_SLACK = 2
 """Frames by which a container's own count may be too high without anything missing."""

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.runs import open_run
 from harness.search.planning import SearchPlan, plan_search
 from harness.search.records import SearchStore
-from harness.store import RunStore, open_run, write_text
+from harness.store import RunStore, write_text
 from harness.sweep import RUNS, frozen_suite
 
 

@@ -13,8 +13,9 @@ from harness.method import Needs
 from harness.plan.jobs import Cell, Job, Plan
 from harness.protocol import Split
 from harness.remote_run import RemoteRun
+from harness.runs import open_run
 from harness.storage import StorageError
-from harness.store import RunStore, open_run
+from harness.store import RunStore
 
 SPLIT = Split(protocol="2-fold", fold="1", train=("a",), validation=("b",), test=("c",))
 

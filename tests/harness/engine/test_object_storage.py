@@ -12,7 +12,8 @@ from s3_server import s3_server
 
 from harness.errors import UserError
 from harness.plan.build import build_plan
-from harness.store import RunStore, open_run
+from harness.runs import open_run
+from harness.store import RunStore
 from harness.suite.load import load_suite
 from harness.sweep import run_suite
 
