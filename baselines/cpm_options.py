@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -60,8 +61,8 @@ class CpmOptions(Options):
     @field_validator("C", "C_t", "gamma")
     @classmethod
     def _not_negative(cls, grid: tuple[float, ...]) -> tuple[float, ...]:
-        if not grid or min(grid) < 0:
-            raise ValueError("a grid must list at least one value, none below 0")
+        if not grid or not all(0 <= value < math.inf for value in grid):
+            raise ValueError("a grid must list at least one value, all finite, none below 0")
         return tuple(sorted(grid))
 
     @field_validator("C", "C_t")

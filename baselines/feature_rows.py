@@ -20,6 +20,18 @@ READ_ROWS = 4096
 WIDE_BYTES = 1 << 30
 """Rows whose float32 copy is smaller than this are widened once, larger ones at every pass."""
 
+MEMINFO = Path("/proc/meminfo")
+CONTROL_GROUPS = (
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
+    (
+        Path("/sys/fs/cgroup/memory"),
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+)
+"""Of the container: folder, limit, what is taken, and the statistic of what can be given back."""
+
 LEADING_BYTES = 400
 """A row's coordinates along the leading directions of all rows (``preconditioner.py``)."""
 
@@ -125,11 +137,23 @@ def require_memory(num_bytes: int, what: str) -> None:
 
 
 def free_memory() -> int | None:
-    """Bytes that can be taken without swapping; None where the system does not tell."""
-    table = Path("/proc/meminfo")
-    if not table.exists():
+    """Bytes that can be taken without swapping, or without being ended by the container or batch
+    system that this runs in; None where the system does not tell."""
+    free = [allowance for folder, *files in CONTROL_GROUPS if (allowance := _left(folder, *files))]
+    if MEMINFO.exists():
+        for line in MEMINFO.read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                free.append(int(line.split()[1]) * 1024)
+    return min(free, default=None)
+
+
+def _left(folder: Path, limit: str, used: str, cache: str) -> int | None:
+    """Bytes that a control group may still take, the files' pages it can give back included."""
+    try:
+        allowed = int((folder / limit).read_text(encoding="ascii"))
+        taken = int((folder / used).read_text(encoding="ascii"))
+        statistics = (folder / "memory.stat").read_text(encoding="ascii").split()
+    except (OSError, ValueError):  # no such group, or no limit ("max")
         return None
-    for line in table.read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
+    given_back = int(statistics[statistics.index(cache) + 1]) if cache in statistics else 0
+    return max(1, allowed - taken + given_back)

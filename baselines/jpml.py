@@ -30,6 +30,7 @@ class Jpml(Method):
     """Joint patch and multi-label learning on landmark HOG."""
 
     Options = JpmlOptions
+    code_version = 2
     options: JpmlOptions
 
     def features(self) -> tuple[Feature, ...]:

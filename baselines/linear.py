@@ -21,9 +21,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    import torch
+
     from baselines.design_matrix import DesignMatrix
+    from baselines.newton import NewtonResult
 
 ClassWeight = Literal["balanced"] | np.ndarray | None
+
+HARD_ROUNDS = 8
+"""Rounds of the joint solver after which a problem that is small is solved exactly instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +90,9 @@ def fit_linear_svm(
     design = DesignMatrix(features, bias=bias, device=device)
     _check_finite(design)
     weight_NL = frame_weights(labels_NL, class_weight, sample_weight)
-    return fit_design(design, labels_NL, weight_NL, C, tolerance=tolerance, max_rounds=max_rounds)
+    return fit_design(
+        design, labels_NL, weight_NL, C, tolerance=tolerance, max_rounds=max_rounds, finish=True
+    )
 
 
 def fit_design(
@@ -95,17 +103,19 @@ def fit_design(
     *,
     tolerance: float = 1e-5,
     max_rounds: int = 50,
+    finish: bool = False,
 ) -> LinearSvm:
     """``fit_linear_svm`` on rows that stand ready (``design``), with the weight of each frame in
     each AU.
 
-    A frame of weight 0 counts as not given, also for whether an AU has both classes.
+    A frame of weight 0 counts as not given, also for whether an AU has both classes. ``finish``:
+    small problems that are hard for the joint solver are solved exactly (``exact_path.py``).
     """
     from baselines.design_matrix import as_float32
     from baselines.newton import minimise_squared_hinge
 
     costs_G = np.atleast_1d(np.asarray(C, dtype=np.float64))
-    if costs_G.ndim != 1 or not len(costs_G) or not (costs_G > 0).all():
+    if costs_G.ndim != 1 or not len(costs_G) or not ((costs_G > 0) & (costs_G < np.inf)).all():
         raise ValueError(f"C must be a positive number or a list of them, not {C!r}")
     signed_NL = labels_NL * weight_NL
     trained_L = has_both_classes(signed_NL)
@@ -122,6 +132,8 @@ def fit_design(
             tolerance=tolerance,
             max_rounds=max_rounds,
         )
+        if finish:
+            _finish(design, signed_NGL.reshape(len(labels_NL), -1), result)
         shape = (num_grid, len(columns))
         found = result.weights_DK.cpu().numpy().reshape(dimension + 1, *shape)
         weights_DGL[:, :, columns] = found
@@ -131,6 +143,28 @@ def fit_design(
     if np.ndim(C) == 0:
         weights_GDL, bias_GL, objective_GL = weights_GDL[0], bias_GL[0], objective_GL[0]
     return LinearSvm(weights=weights_GDL, bias=bias_GL, objective=objective_GL, trained=trained_L)
+
+
+def _finish(design: DesignMatrix, signed_NK: torch.Tensor, result: NewtonResult) -> None:
+    """Solves anew, exactly, the columns that took the joint solver so many rounds that they may not
+    have arrived, where they are small enough for it; ``result`` is changed in place."""
+    import torch
+
+    from baselines.exact_path import is_small, minimise_exactly
+
+    hard = torch.nonzero(result.rounds_K > HARD_ROUNDS).ravel().tolist()
+    for column in hard:
+        known = signed_NK[:, column] != 0
+        if not is_small(int(known.sum()), design.dimension + 1):
+            continue
+        rows = design.sample(1)[known].double().cpu().numpy()
+        rows_ND = np.column_stack([rows, np.full(len(rows), design.bias)])
+        weights_D, objective = minimise_exactly(
+            rows_ND, signed_NK[known, column].double().cpu().numpy()
+        )
+        if objective < float(result.objective_K[column]):
+            result.weights_DK[:, column] = torch.as_tensor(weights_D).to(result.weights_DK)
+            result.objective_K[column] = objective
 
 
 def has_both_classes(labels_NL: np.ndarray) -> np.ndarray:

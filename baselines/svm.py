@@ -15,11 +15,12 @@ class only scores 0 and is named in the model's notes.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from baselines.feature_rows import (
     READ_ROWS,
@@ -51,7 +52,7 @@ class SvmOptions(Options):
     """Costs to choose among, on validation subjects; a single one is taken as it is."""
     imbalance: Imbalance = "balanced"
     """``none``, ``balanced`` (classes weigh the same) or ``subsample`` (1:2 in each subject)."""
-    bias: float = 1.0
+    bias: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """The constant entry of every row, LIBLINEAR's ``-B`` (its weight is regularised); 0: none."""
     unit_norm: bool = True
     """Scale every row to unit length, so that one grid of C fits every feature."""
@@ -59,13 +60,13 @@ class SvmOptions(Options):
     """Fit again on training and validation subjects together with the C that was chosen."""
     sampler: Sampler = "none"
     """``momu``: count each frame as often as one epoch of MOMU batches draws it."""
-    tolerance: float = 1e-4
+    tolerance: float = Field(default=1e-4, gt=0)
     """Relative precision of the objective."""
 
     @field_validator("C")
     @classmethod
     def _positive(cls, costs: tuple[float, ...]) -> tuple[float, ...]:
-        if not costs or min(costs) <= 0:
+        if not costs or not all(0 < cost < math.inf for cost in costs):
             raise ValueError("C must list at least one cost, all above 0, such as [0.01, 1]")
         return tuple(sorted(costs))
 

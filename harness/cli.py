@@ -109,8 +109,8 @@ class _Version(argparse.Action):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="aubench",
-        description="Benchmark facial action unit detection: sweeps on Ray, comparison reports.",
-        epilog=EXAMPLES,
+        description=f"{EXAMPLES}\n"
+        "Benchmark facial action unit detection: sweeps on Ray, comparison reports.",
         formatter_class=_Help,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
@@ -195,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
             "prepare",
             "turn a dataset in its official layout into a prepared one",
             "aubench prepare bp4d BP4D --out prepared/bp4d",
-            "aubench prepare disfa DISFA --out prepared/disfa --set camera=right",
+            "aubench prepare disfa DISFA --out prepared/disfa --set camera=right --on-error skip",
         )
     )
     add_audit(

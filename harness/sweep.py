@@ -56,6 +56,8 @@ def run_folder(suite: str, out: str | None) -> str | Path:
     except UserError:
         if (RUNS / suite / "plan.json").is_file():
             return RUNS / suite
+        if Path(suite).is_dir():
+            raise UserError(f"{suite} holds no run: it has no plan.json") from None
         raise
 
 

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from harness.data.frames import Rows
+from hybrid.crops_kernel import crop_filler
 
 UNKNOWN_MEMORY = 4 << 30  # bytes taken as free on hosts that do not tell
 CHUNK = 256  # faces that are reduced or copied at once
@@ -107,21 +108,28 @@ def local_contrast(face_RRC: np.ndarray) -> np.ndarray:
     return np.clip(LOCAL_MEAN + LOCAL_SCALE * contrast, 0, 255).astype(np.uint8)
 
 
-def sliced(faces_NRRC: Tensor, table_4B: Tensor, out_BSSC: Tensor) -> Tensor:
-    """The parts that a table of ``Crops`` names, in host memory: one block copy a face into
-    ``out``, whose type they take."""
-    import cv2
-
-    crop = out_BSSC.shape[1]
-    source, target = faces_NRRC.numpy(), out_BSSC.numpy()
-    for i, (row, top, left, mirror) in enumerate(table_4B.T.tolist()):
-        part = source[row, top : top + crop, left : left + crop]
-        target[i] = cv2.flip(part, 1) if mirror else part
+def filled(
+    faces_NRRC: Tensor, table_4B: Tensor, scale: float, shift_X: Tensor, out_BSSC: Tensor
+) -> Tensor:
+    """The parts that a table of ``Crops`` names, times ``scale`` plus ``shift_X`` (3 S, one row of
+    pixels), in host memory: one pass into ``out``."""
+    num, side, batch, crop = *faces_NRRC.shape[:2], *out_BSSC.shape[:2]
+    table = table_4B.contiguous().numpy()
+    limits = np.array([num, side - crop + 1, side - crop + 1, 2])[:, None]
+    if (table < 0).any() or (table >= limits).any():
+        raise IndexError("a crop outside its face, or of a face that is not there")
+    crop_filler()(
+        faces_NRRC.view(num, side, -1).numpy(),
+        table,
+        np.float32(scale),
+        shift_X.numpy(),
+        out_BSSC.view(batch, crop, -1).numpy(),
+    )
     return out_BSSC
 
 
 def gathered(faces_NRRC: Tensor, table_4B: Tensor, crop: int) -> Tensor:
-    """uint8 (B, S, S, 3): the same on a GPU, by one indexing of the whole batch."""
+    """uint8 (B, S, S, 3): the parts that a table of ``Crops`` names, by one indexing on a GPU."""
     rows, tops, lefts, mirrored = table_4B
     steps = torch.arange(crop, device=faces_NRRC.device)
     ys = tops[:, None] + steps
@@ -198,12 +206,13 @@ class FacesOnDevice:
 
     def _normalised(self, faces_NRRC: Tensor, table_4B: Tensor) -> Tensor:
         if self.device.type == "cpu":
-            batch_BSSC = sliced(faces_NRRC, table_4B, self._buffer(table_4B.shape[1]))
+            batch_BSSC = self._buffer(table_4B.shape[1])
+            filled(faces_NRRC, table_4B, self._scale, self._shift_row, batch_BSSC)
         else:
             batch_BSSC = gathered(faces_NRRC, table_4B, self.crop).to(torch.float32)
-        # One pass over whole rows of pixels: long loops over one repeated line of colours.
-        rows = batch_BSSC.view(-1, self.crop * 3)
-        torch.add(self._shift_row, rows, alpha=self._scale, out=rows)
+            # One pass over whole rows of pixels: long loops over one repeated line of colours.
+            rows = batch_BSSC.view(-1, self.crop * 3)
+            torch.add(self._shift_row, rows, alpha=self._scale, out=rows)
         # NHWC seen as NCHW is already in the channels-last layout: nothing is transposed.
         return batch_BSSC.permute(0, 3, 1, 2)
 

@@ -3,7 +3,7 @@
 The first run is what the others are held against. Two numbers of one method in one setting are
 compared by the paired bootstrap over subjects, which needs the same evaluated frames; where the
 frames differ, that is what changed. Jobs with the same key are the same job, so equal numbers there
-are no finding.
+are no finding; where they are not equal, that is one.
 """
 
 from __future__ import annotations
@@ -81,10 +81,11 @@ def _change(name: str, first: Evaluation, other: Evaluation, setting: str, metho
         verdict = "unfinished"
     else:
         difference = value - before.mean_f1
-        if _jobs(first, setting, method) == _jobs(other, setting, method):
+        same_jobs = _jobs(first, setting, method) == _jobs(other, setting, method)
+        if same_jobs and _same_counts(before, after):
             verdict = "same jobs"
         elif before.frame_set != after.frame_set or before.aus != after.aus:
-            verdict = "other frames"
+            verdict, difference = "other frames", nan
         else:
             low, high = _interval(before, after)
             verdict = "beyond noise" if low > 0 or high < 0 else "within noise"
@@ -97,6 +98,16 @@ def _change(name: str, first: Evaluation, other: Evaluation, setting: str, metho
         low=low,
         high=high,
         verdict=verdict,
+    )
+
+
+def _same_counts(before: Measured, after: Measured) -> bool:
+    """Whether every subject's counts are equal: the same jobs should give the same decisions."""
+    pairs = zip(before.confusion, after.confusion, strict=False)
+    return before.f1_L.shape == after.f1_L.shape and all(
+        np.array_equal(getattr(a, name), getattr(b, name))
+        for a, b in pairs
+        for name in ("tp", "fp", "fn", "tn")
     )
 
 

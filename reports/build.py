@@ -88,7 +88,10 @@ def write_report(
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
     for left in (aside, old):
         shutil.rmtree(left, ignore_errors=True)
-    (aside / "tables").mkdir(parents=True)
+    try:
+        (aside / "tables").mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"{target}: no report can be written there: {error.strerror}") from error
     (aside / "figures").mkdir()
     try:
         for table in tables:

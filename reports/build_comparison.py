@@ -52,7 +52,7 @@ def _parts(
         Part(key="summary", title="Summary", lines=lines, shown=[*figures, tables[0]]),
     ]
     if len(tables) > 1:
-        parts.append(Part(key="circumstances", title="What was different", shown=tables[1:]))
+        parts.append(Part(key="different", title="What was different", shown=tables[1:]))
     return parts
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from harness.metrics.frame_measures import f1_of
 from harness.metrics.undefined import mean_of_defined
 from harness.statistics.bootstrap import subject_weights
-from reports.measure import Measured
+from reports.measure import Measured, same_tests
 from reports.table import Mark
 
 REPLICATES = 1000
@@ -63,6 +63,13 @@ class Comparison:
     own: Mapping[str, Mapping[str, tuple[Standing, ...]]]
     too_few: bool
 
+    @property
+    def typical(self) -> Measured:
+        """The best ranked method's measures, else those that rest on most labels."""
+        if self.ranked:
+            return self.measured[self.ranked[0]]
+        return max(self.measured.values(), key=lambda m: m.known_L.sum())
+
     def standing(self, metric: str, method: str) -> tuple[Standing, ...]:
         """Entries of a method under ``"f1"``, ``"auc"``, or the name of a metric of the user's."""
         return {"f1": self.f1, "auc": self.auc, **self.own}[metric][method]
@@ -70,14 +77,7 @@ class Comparison:
 
 def compare(setting: str, measured: Sequence[Measured]) -> Comparison:
     """Marks, intervals and differences of the methods of one setting."""
-    whole = [m for m in measured if m.complete]
-    rivals = [
-        m
-        for m in whole
-        if m.frame_set == whole[0].frame_set
-        and m.aus == whole[0].aus
-        and np.array_equal(m.known_L, whole[0].known_L)  # a mean over fewer AUs is another mean
-    ]
+    rivals = same_tests(measured)
     f1 = _standings(measured, rivals, {m.method: m.f1_L for m in measured}, f1_replicates)
     auc = _standings(measured, rivals, {m.method: m.auc_L for m in measured}, auc_replicates)
     own = {

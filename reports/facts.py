@@ -20,9 +20,9 @@ def facts_of(
 ) -> tuple[tuple[str, str], ...]:
     """Facts of a table about one setting; ``metric`` is ``"f1"``, ``"auc"``, or the name of a
     metric that the user asked for."""
-    measured = _typical(comparison)
-    if measured is None:
+    if not comparison.measured:
         return (("frames", "none scored yet"),)
+    measured = comparison.typical
     own = {name: one.values_L for name, one in measured.own.items()}
     values_L = {"f1": measured.f1_L, "auc": measured.auc_L, **own}[metric]
     return (
@@ -51,13 +51,6 @@ def undefined_line(measured: Measured, values_L: np.ndarray) -> str:
     if not missing:
         return "no AU"
     return f"{len(missing)} of {len(measured.aus)} AUs ({', '.join(missing)}), left out of the mean"
-
-
-def _typical(comparison: Comparison) -> Measured | None:
-    """A ranked method's measures, else any."""
-    for name in (*comparison.ranked, *comparison.measured):
-        return comparison.measured[name]
-    return None
 
 
 def _count(number: int, word: str) -> str:

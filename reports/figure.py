@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,11 +120,15 @@ def drawing(width: float, height: float, **layout: Any) -> Iterator[tuple[Drawin
 def to_svg(figure: Drawing, hover: Hover) -> str:
     """The drawing as SVG text; call within ``drawing``."""
     stream = StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # Text stays text: a reader's fonts have what the one that measures it has not.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     svg = _shorter(stream.getvalue()).replace(INK, "currentColor")
     for name, line in hover.lines.items():
         svg = svg.replace(f'<g id="{name}">', f'<g id="{name}"><title>{escape(line)}</title>', 1)
-    return _IMAGE.sub(lambda found: _with_title(found[1], hover.lines.get(found[2])), svg)
+    svg = _IMAGE.sub(lambda found: _with_title(found[1], hover.lines.get(found[2])), svg)
+    return _IMAGE_ID.sub("", svg)  # a digest of its content, so the same of the same picture
 
 
 def _shorter(svg: str) -> str:
@@ -139,6 +144,7 @@ def _with_title(element: str, line: str | None) -> str:
 
 
 _IMAGE = re.compile(r'(<image [^>]*id="([^"]+)"[^>]*)/>')
+_IMAGE_ID = re.compile(r' id="image[0-9a-f]{10}"')
 _PATH = re.compile(r' d="[^"]*"')
 _LONG = re.compile(r"(\.\d\d)\d+")
 _DOT = re.compile(r"M ([-\d.]+ [-\d.]+) \nL \1 \n")
@@ -162,6 +168,14 @@ def _smaller_picture(text: str, attributes: str) -> str:
             return f'<image xlink:href="data:image/jpeg;base64,{code}"{smooth}/>'
     code = base64.b64encode(content).decode()
     return f'<image xlink:href="data:image/png;base64,{code}"{attributes}/>'
+
+
+def short(name: str, most: int = 28) -> str:
+    """A name that fits beside an axis: a long one without its middle."""
+    if len(name) <= most:
+        return name
+    end = most // 3
+    return f"{name[: most - end - 1]}…{name[-end:]}"
 
 
 def colour_of(methods: tuple[str, ...], method: str) -> str:

@@ -9,6 +9,7 @@ from reports.batch_composition import batch_compositions
 from reports.evaluation import Evaluation
 from reports.page import Page, Part
 from reports.provenance import provenance
+from reports.search import search_problems
 from reports.studies import study_lines
 from reports.table import Table, slug
 from reports.tables.own_metric import short_name
@@ -113,4 +114,4 @@ def _damaged_parts(evaluation: Evaluation) -> list[str]:
         for key, problem in run.problems.items()
         if run.states[key] == "done"
     ]
-    return [*histories, *compositions]
+    return [*histories, *compositions, *search_problems(evaluation)]

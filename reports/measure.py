@@ -192,11 +192,25 @@ def _measure_seed(
 
 
 def _odd_frame_sets(measured: Sequence[Measured]) -> list[str]:
-    whole = [m for m in measured if m.complete]
-    odd = [m for m in whole if m.frame_set != whole[0].frame_set]
+    rivals = same_tests(measured)
+    if not rivals:
+        return []
+    first = rivals[0]
     return [
         f"{m.setting}: {m.method} was tested on other frames ({m.num_frames:,}, frame set "
-        f"{m.frame_set}) than {whole[0].method} ({whole[0].num_frames:,}, {whole[0].frame_set}): "
+        f"{m.frame_set}) than {first.method} ({first.num_frames:,}, {first.frame_set}): "
         "not ranked with it"
-        for m in odd
+        for m in measured
+        if m.complete and m.frame_set != first.frame_set
     ]
+
+
+def same_tests(measured: Sequence[Measured]) -> list[Measured]:
+    """Complete methods that were tested on the same frames, AUs and known labels, so that their
+    numbers may be ranked (a mean over fewer AUs is another mean): the most that are alike; of as
+    many, those with more labels."""
+    alike: dict[tuple[object, ...], list[Measured]] = {}
+    for m in measured:
+        if m.complete:
+            alike.setdefault((m.frame_set, m.aus, m.known_L.tobytes()), []).append(m)
+    return max(alike.values(), key=lambda group: (len(group), group[0].known_L.sum()), default=[])

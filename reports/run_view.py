@@ -33,7 +33,10 @@ class CellView:
 
 
 class RunView:
-    """Plan, states and records of one run folder; every damage met is kept in ``problems``."""
+    """Plan, states and records of one run folder; every damage met is kept in ``problems``.
+
+    ``notes`` are what the models of finished jobs say of themselves, by job.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.store = RunStore(folder)
@@ -41,16 +44,19 @@ class RunView:
         self.states: dict[str, str] = dict(self.store.states(self.plan))
         self.problems: dict[str, str] = {}
         self.records: dict[str, Mapping[str, Any]] = {}
+        self.notes: dict[str, tuple[str, ...]] = {}
         for key, job in self.plan.jobs.items():
             if job.kind in ("stage", "cell", "study") and self.states[key] == "done":
                 self._read_record(key)
 
     def _read_record(self, key: str) -> None:
         try:
-            self.store.result(key)["files"]
+            result = self.store.result(key)
+            result["files"]
             record = self.store.record(key)
             float(record["cost"]["seconds"])
             self.records[key] = record
+            self.notes[key] = tuple(str(note) for note in result.get("notes", ()))
         except DAMAGE as error:
             self.mark_damaged(key, error)
 

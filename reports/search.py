@@ -129,10 +129,22 @@ def search_of(evaluation: Evaluation) -> Search | None:
     if found is None:
         return None
     try:
-        rows = store.table() if found["complete"] else store.trials(found["key"])
+        rows = (found["complete"] and store.table()) or store.trials(found["key"])
         return _search(found, rows)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def search_problems(evaluation: Evaluation) -> list[str]:
+    """A line where a run's search cannot be shown, or only without its trials."""
+    if not SearchStore(evaluation.run.store.folder).exists:
+        return []
+    search = search_of(evaluation)
+    if search is None:
+        return ["search/search.json is damaged: the search is left out"]
+    if search.complete and not search.trials:
+        return ["search/trials.jsonl is missing or damaged: the search's trials are left out"]
+    return []
 
 
 def _search(found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Search:

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "docs" / "examples"
-METHOD_LINES = 30
+METHOD_LINES = 29
 """How long an example method may be, without its blank lines."""
 
 

@@ -26,8 +26,7 @@ class Network(Method):
         adam = torch.optim.Adam(model.parameters(), 3e-3)
         for _ in range(60):
             adam.zero_grad()
-            loss = nn.functional.softplus(-labels * model(faces))[labels != 0].mean()
-            loss.backward()
+            nn.functional.softplus(-labels * model(faces))[labels != 0].mean().backward()
             adam.step()
         return model
 

@@ -86,10 +86,10 @@ def layouts(**_: object) -> list[str]:
 
 
 def protocols(**_: object) -> list[str]:
-    """Protocols by name; any other number of folds is one too."""
+    """Protocols within a dataset by name; any other number of folds is one too."""
     from harness.protocol.splits import PROTOCOLS
 
-    return [name for name in PROTOCOLS if name != "N-fold"]
+    return [name for name in PROTOCOLS if name not in ("N-fold", "cross-dataset")]
 
 
 def metrics(**_: object) -> list[str]:

@@ -103,6 +103,12 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="name of the prepared dataset (default: the layout's)"
     )
+    parser.add_argument(
+        "--on-error",
+        choices=("refuse", "skip"),
+        help="a damaged file stops preparation, or makes unknown what it concerns, counted "
+        "(default: refuse)",
+    )
     add_cluster(parser, gpus=False)
     parser.set_defaults(run=prepare)
 
@@ -115,6 +121,9 @@ def prepare(options: argparse.Namespace) -> int:
     from harness.prepare.sequence import PrepareOptions
 
     own, given = split_options(options.set, load_adapter(options.dataset).Options, PrepareOptions)
+    on_error = options.on_error
+    if on_error is not None and given.setdefault("on_error", on_error) != on_error:
+        raise UserError("--on-error and --set on_error say different things: give one of them")
     adapter = open_adapter(options.dataset, options.folder, own)
     chosen = checked(PrepareOptions, given)
     for name, value in {**adapter.describe(), **chosen.model_dump(mode="json")}.items():
@@ -161,6 +170,8 @@ def audit(options: argparse.Namespace) -> int:
     from harness.prepare.audit import audit as audit_dataset
     from harness.prepare.prepare import process_map
 
+    if options.csv and (not Path(options.csv).parent.is_dir() or Path(options.csv).is_dir()):
+        raise UserError(f"--csv {options.csv}: no file can be written there")
     (own,) = split_options(options.set, load_adapter(options.dataset).Options)
     others: dict[str, Collection[str]] = {}
     for folder in options.against:
@@ -203,12 +214,18 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
+_PLAIN = (str, str | None, Path, Path | None)
+
+
 def split_options(pairs: Sequence[str], *models: type) -> list[dict[str, Any]]:
-    """``NAME=VALUE`` pairs, given to the models that have an option of that name."""
+    """``NAME=VALUE`` pairs, given to the models that have an option of that name. A value is read
+    as YAML, and as it stands where a text or a path is asked for (``videos_glob=**/*.mp4``)."""
     from harness.registry import suggestion
 
     split: list[dict[str, Any]] = [{} for _ in models]
-    valid = [name for model in models for name in getattr(model, "model_fields", {})]
+    fields = [getattr(model, "model_fields", {}) for model in models]
+    valid = [name for own in fields for name in own]
+    plain = {name for own in fields for name in own if own[name].annotation in _PLAIN}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
@@ -216,7 +233,7 @@ def split_options(pairs: Sequence[str], *models: type) -> list[dict[str, Any]]:
         if name not in valid:
             raise UserError(f"--set {pair}: unknown option {name!r}{suggestion(name, valid)}")
         try:
-            value = yaml.safe_load(text)
+            value = text if name in plain else yaml.safe_load(text)
         except yaml.YAMLError:
             raise UserError(f"--set {pair}: the value is not readable") from None
         for model, options in zip(models, split, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.errors import UserError, first_complaint
 
 
 def add_score(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +77,8 @@ def add_score(parser: argparse.ArgumentParser) -> None:
 
 def score(options: argparse.Namespace) -> int:
     """Joins predictions with a dataset and writes them as cells of a run."""
+    from pydantic import ValidationError
+
     from harness.predictions.method import PredictedOptions
     from harness.predictions.row import Target, add_row, new_target, old_target
     from harness.store import RunStore
@@ -86,6 +88,8 @@ def score(options: argparse.Namespace) -> int:
             "give --protocol P for a setting within the dataset, or --train DATASET for one across "
             "datasets, and not both"
         )
+    if options.protocol == "cross-dataset":
+        raise UserError("across datasets: give --train DATASET in place of --protocol")
     store = RunStore(_run_folder(options))
     target: Target
     if store.exists:
@@ -96,6 +100,8 @@ def score(options: argparse.Namespace) -> int:
                 )
         target = old_target(store, options.dataset, options.protocol, options.train)
     else:
+        if (options.protocol == "list") != (options.lists is not None):
+            raise UserError("--protocol list and --lists FILE go together")
         target = new_target(
             Path(options.dataset),
             options.protocol,
@@ -105,14 +111,17 @@ def score(options: argparse.Namespace) -> int:
             aus=_aus(options.aus),
             lists=Path(options.lists) if options.lists else None,
         )
-    chosen = PredictedOptions(
-        file=Path(options.predictions),
-        kind=options.kind,
-        threshold=options.threshold,
-        format=options.format,
-        frame_offset=options.frame_offset,
-        missing=options.missing,
-    )
+    try:
+        chosen = PredictedOptions(
+            file=Path(options.predictions),
+            kind=options.kind,
+            threshold=options.threshold,
+            format=options.format,
+            frame_offset=options.frame_offset,
+            missing=options.missing,
+        )
+    except ValidationError as error:  # as pydantic wraps what its options refuse
+        raise UserError(first_complaint(error).message) from error
     matched = add_row(store, target, options.name, chosen, drop_extra=options.drop_extra)
     for note in matched.notes:
         print(note)
@@ -136,6 +145,9 @@ def _aus(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     try:
-        return tuple(int(part) for part in text.replace(",", " ").split())
+        aus = tuple(int(part) for part in text.replace(",", " ").split())
     except ValueError:
-        raise UserError(f"--aus {text}: write AU numbers, for example 1,2,4") from None
+        aus = ()
+    if not aus or len(set(aus)) < len(aus):
+        raise UserError(f"--aus {text}: write AU numbers, each once, for example 1,2,4")
+    return aus

@@ -61,7 +61,7 @@ def add_report(parser: argparse.ArgumentParser, run: Run) -> None:
     )
     parser.add_argument("--out", metavar="DIR", help="where to write (default: <run>/report)")
     parser.add_argument(
-        "--watch", type=float, metavar="SECONDS", help="rebuild so often while the run goes on"
+        "--watch", type=_seconds, metavar="SECONDS", help="rebuild so often while the run goes on"
     )
     parser.add_argument(
         "--rope",
@@ -154,7 +154,19 @@ def add_cluster(parser: argparse.ArgumentParser, *, gpus: bool = True) -> None:
 
 def _points(text: str) -> float:
     """A width in F1 points, 0 or more."""
-    points = float(text)
-    if not 0 <= points < 100:
-        raise ValueError(text)
-    return points
+    return _number(text, "F1 points from 0 to 100", lambda points: 0 <= points < 100)
+
+
+def _seconds(text: str) -> float:
+    """A time to wait."""
+    return _number(text, "seconds, more than 0", lambda seconds: 0 < seconds < 1e6)
+
+
+def _number(text: str, what: str, fits: Callable[[float], bool]) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not fits(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of {what}")
+    return number

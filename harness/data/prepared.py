@@ -156,12 +156,13 @@ class PreparedBuilder:
             actual = getattr(frames, field).shape
             assert actual == shape, f"{header.sequence}: {field} has shape {actual}, not {shape}"
         faces = np.ascontiguousarray(frames.faces, np.uint8)
-        start, stop = int(self.offsets[position]), int(self.offsets[position + 1])
+        start = int(self.offsets[position])
         if num_frames:
-            target = np.lib.format.open_memmap(self.building / "faces.npy", "r+")
-            target[start:stop] = faces
-            target.flush()
-            del target
+            # Not through a memory map, where a full disk is no error but the end of the process.
+            mapped = np.lib.format.open_memmap(self.building / "faces.npy", "r")
+            with (self.building / "faces.npy").open("r+b") as file:
+                file.seek(mapped.offset + start * (faces.nbytes // num_frames))
+                file.write(faces.data)
         marker = self._marker(position)
         aside = marker.with_name(f"{marker.stem}.{os.getpid()}.part.npz")
         np.savez(
@@ -198,8 +199,8 @@ class PreparedBuilder:
                 "source": _joined(parts, "source", (0,), np.str_),
             }
         )
-        np.save(self.building / "labels.npy", labels)
-        np.save(self.building / "landmarks.npy", landmarks)
+        _save(self.building / "labels.npy", labels)
+        _save(self.building / "landmarks.npy", landmarks)
         frames.to_parquet(self.building / "frames.parquet", index=False)
         content = content_digest(
             self._header,
@@ -356,7 +357,11 @@ class PreparedDataset:
 
     def _array(self, name: str) -> Any:
         """An array of the dataset, memory-mapped."""
-        return np.load(self.folder / name, mmap_mode="r")
+        file = self.folder / name
+        try:
+            return np.load(file, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise UserError(f"{file} is damaged: {error}") from error
 
     def share_feature(self, name: str) -> None:
         """Lets other nodes find a feature that was extracted here; nothing to do in a folder."""
@@ -380,6 +385,15 @@ def _joined(
     parts: list[dict[str, np.ndarray]], field: str, empty: tuple[int, ...], dtype: Any
 ) -> np.ndarray:
     return np.concatenate([part[field] for part in parts]) if parts else np.empty(empty, dtype)
+
+
+def _save(file: Path, array: np.ndarray) -> None:
+    """``np.save``, but that a full disk is an error which says so (``errno``)."""
+    array = np.ascontiguousarray(array)
+    header = np.lib.format.header_data_from_array_1_0(array)
+    with file.open("wb") as opened:
+        np.lib.format.write_array_header_1_0(opened, header)
+        opened.write(array.data)
 
 
 def _write_text(file: Path, text: str) -> None:

@@ -44,7 +44,7 @@ def check_cluster(
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]
     left = [job for key, job in plan.jobs.items() if states[key] != "done"]
-    check_room(left, [node["Resources"] for node in nodes], store, grows=joined and _grows(nodes))
+    check_room(left, [node["Resources"] for node in nodes], store, grows=joined and may_grow(nodes))
     if joined:
         check_sight(plan, store, nodes)
 
@@ -104,7 +104,7 @@ def _amount(name: str, amount: float) -> str:
     return f"{amount:g} {name}{'' if amount == 1 else 's'}"
 
 
-def _grows(nodes: list[dict[str, Any]]) -> bool:
+def may_grow(nodes: list[dict[str, Any]]) -> bool:
     """Whether an autoscaler started these nodes, and may start others: they then have a type."""
     if any(node.get("Labels", {}).get("ray.io/node-group") for node in nodes):
         return True

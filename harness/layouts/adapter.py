@@ -65,6 +65,11 @@ class AdapterOptions(BaseModel):
     missing_codes: tuple[int, ...] = (9,)
     image_index_offset: int | None = None
 
+    @field_validator("aus", "missing_codes", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, int) else value
+
     @field_validator("aus")
     @classmethod
     def _distinct(cls, aus: tuple[int, ...]) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from harness.layouts.adapter import Problem
 
 _AU_NAME = re.compile(r"^\s*(?:au)?[\s_]*0*(\d{1,2})(?:_?[cr])?\s*$", re.IGNORECASE)
 _BAD = np.int64(np.iinfo(np.int64).min)
+_LAST_FRAME = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +95,10 @@ def read_code_table(
         problems.append(Problem(kind="code files", place=place, what=f"has no column for {names}"))
         return None
     wanted = [at_frame, *(columns[au] for au in aus)]
-    return parse_rows(
+    table = parse_rows(
         lines[1:], len(header), wanted, aus, place, problems, first_line=2, blank=blank
     )
+    return table if len(table.numbers) else None
 
 
 def _au_columns(
@@ -150,9 +152,13 @@ def parse_rows(
         blank: the code that an empty cell stands for; None makes it a problem.
     """
     kept = [(first_line + i, line) for i, line in enumerate(lines) if line.strip()]
+    if not kept:
+        problems.append(Problem(kind="code files", place=place, what="holds no coded frame"))
     try:
         table = np.array([line.split(",") for _, line in kept], dtype=np.int64)
         good = table.ndim == 2 and (width is None or table.shape[1] == width)
+        numbers = table[:, wanted[0]] if good else table
+        good = good and bool(((numbers >= 0) & (numbers <= _LAST_FRAME)).all())
         cells = table[:, wanted] if good else None
     except (ValueError, OverflowError, IndexError):
         cells = None
@@ -177,9 +183,11 @@ def _careful(
         at = f"{place}, line {line_number}"
         try:
             number = _whole(parts[wanted[0]])
+            if not 0 <= number <= _LAST_FRAME:
+                raise ValueError
         except (ValueError, OverflowError, IndexError):
             shown = parts[wanted[0]] if wanted[0] < len(parts) else ""
-            what = f"the frame number {shown!r} is not a whole number"
+            what = f"the frame number {shown!r} is not a whole number from 0 to {_LAST_FRAME}"
             problems.append(Problem(kind="code cells", place=at, what=what))
             continue
         cells[row, 0] = number
@@ -293,13 +301,15 @@ class AuColumn:
 def join_columns(
     columns: Mapping[int, AuColumn], aus: Sequence[int], problems: list[Problem]
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Frame numbers (T,) and labels (T, L) from a file for each AU; None if there is no file.
+    """Frame numbers (T,) and labels (T, L) from a file for each AU; None if no file has a row.
 
     Where an AU has no row for a frame that others have, it is unknown, and a problem.
     """
     if not columns:
         return None
     numbers = np.unique(np.concatenate([column.numbers for column in columns.values()]))
+    if not len(numbers):
+        return None
     labels = np.zeros((len(numbers), len(aus)), np.int8)
     for au, column in columns.items():
         labels[np.searchsorted(numbers, column.numbers), list(aus).index(au)] = column.labels

@@ -49,6 +49,7 @@ AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 SUBJECTS = tuple(f"SN{i:03d}" for i in (*range(1, 14), 16, 17, 18, 21, *range(23, 33)))
 _LABEL_FILE = re.compile(r"^(SN\d{3})_au(\d{1,2})\.txt$", re.IGNORECASE)
 _LANDMARK_FILE = re.compile(r"(\d+)_lm\.mat$", re.IGNORECASE)
+_NAMED_SUBJECT = re.compile(r"^SN\d{3}(?=_)", re.IGNORECASE)
 
 
 class DisfaOptions(AdapterOptions):
@@ -210,10 +211,17 @@ class PointFiles:
         """float32 (T, 49, 2) pixels counted from 0, NaN where there is no file."""
         from scipy.io import loadmat
 
-        files = {}
+        files: dict[int, Path] = {}
         for file in sorted(self.folder.glob("**/*.mat")):
-            if match := _LANDMARK_FILE.search(file.name):
-                files[int(match[1])] = file
+            if not (match := _LANDMARK_FILE.search(file.name)):
+                continue
+            place = f"{self.name}/{file.relative_to(self.folder).as_posix()}"
+            owner = _NAMED_SUBJECT.match(file.name)
+            if owner and owner[0].upper() != self.folder.name.upper():
+                raise Damaged(place, f"is a file of {owner[0]}, not of {self.folder.name}")
+            other = files.setdefault(int(match[1]), file)
+            if other != file:
+                raise Damaged(place, f"and {other.name} are both of frame {int(match[1])}")
         wanted = [int(n) + self.offset for n in numbers]
         present = sum(n in files for n in wanted)
         if present * 2 < len(wanted):

@@ -9,10 +9,12 @@ from pathlib import Path
 
 
 def identical_files(files: Iterable[Path]) -> list[tuple[Path, Path]]:
-    """Pairs (file, earlier file) that are equal byte for byte; reads files of equal size only."""
+    """Pairs (file, earlier file) that are equal byte for byte; reads files of equal size only, and
+    passes over what is no file (a broken link), which whoever reads it will say."""
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in files:
-        by_size[path.stat().st_size].append(path)
+        if path.is_file():
+            by_size[path.stat().st_size].append(path)
     pairs = []
     for size, group in by_size.items():
         if len(group) < 2 or size == 0:

@@ -90,7 +90,10 @@ def read_fit(file: Path, name: str) -> np.ndarray:
             continue
         if prediction.shape != (49, 2) or prediction.dtype.kind not in "fiu":
             raise Damaged(name, f"entry {entry + 1} is {prediction.shape}, not 49x2 numbers")
-        points_MP2[entry] = prediction - 1.0
+        finite = np.isfinite(prediction)
+        if finite.any() and not finite.all():
+            raise Damaged(name, f"entry {entry + 1} holds points that are no numbers")
+        points_MP2[entry] = np.where(finite, prediction - 1.0, np.nan)
     return points_MP2
 
 

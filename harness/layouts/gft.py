@@ -50,6 +50,17 @@ class GftOptions(AdapterOptions):
     frame_column: str | None = None
     missing_codes: tuple[int, ...] = (9, -1, 999)
 
+    @field_validator("codes_glob", "videos_glob")
+    @classmethod
+    def _glob(cls, glob: str) -> str:
+        try:
+            next(iter(Path().glob(glob)), None)
+        except (ValueError, NotImplementedError, IndexError) as error:
+            raise ValueError(
+                f"{glob!r} is not a pattern of files below the folder, such as AUCoding/*.csv"
+            ) from error
+        return glob
+
     @field_validator("name_pattern")
     @classmethod
     def _pattern(cls, pattern: str) -> str:

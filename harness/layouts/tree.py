@@ -10,8 +10,10 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from harness.layouts.adapter import Problem
+from harness.layouts.duplicates import identical_files
 from harness.prepare.decode import IMAGE_SUFFIXES
 
 _SUBJECT = re.compile(r"^[FM]\d{3}$")
@@ -20,6 +22,7 @@ _STEM = re.compile(r"^([FM]\d{3})[_-]?(T\d{1,2})$")
 _OLD_VIDEO = re.compile(r"^2?([FM])(\d{2,3})_(\d{2})$")
 _OLD_TASKS = {1: 1, 3: 2, 7: 3, 8: 4, 9: 5, 10: 6, 11: 7, 13: 8}
 _DEPTH = 5
+K = TypeVar("K")
 
 
 class Tree:
@@ -50,7 +53,12 @@ class Tree:
     def _walk(self, folder: Path, depth: int) -> Iterator[tuple[Path, list[str]]]:
         files: list[str] = []
         folders: list[str] = []
-        for entry in os.scandir(folder):
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            self._unreadable(folder, error)
+            return
+        for entry in entries:
             (folders if entry.is_dir() else files).append(entry.name)
         yield folder, sorted(files)
         for name in sorted(folders):
@@ -61,12 +69,18 @@ class Tree:
                 yield from self._walk(below, depth - 1)
 
     def _pictures(self, subject: str, task: str, folder: Path) -> None:
-        with os.scandir(folder) as entries:
-            has_images = any(Path(e.name).suffix.lower() in IMAGE_SUFFIXES for e in entries)
-        with os.scandir(folder) as entries:
-            has_files = any(True for _ in entries)
-        if has_images or not has_files:
+        try:
+            names = os.listdir(folder)
+        except OSError as error:
+            self._unreadable(folder, error)
+            return
+        if not names or any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names):
             self._add(self.images, (subject, task), folder)
+
+    def _unreadable(self, folder: Path, error: OSError) -> None:
+        place = folder.relative_to(self.root).as_posix()
+        what = f"cannot be read ({error.strerror})"
+        self.problems.append(Problem(kind="names", place=place, what=what))
 
     def _file(self, path: Path) -> None:
         suffix = path.suffix.lower()
@@ -75,7 +89,7 @@ class Tree:
             match = _STEM.match(stem)
             if match and au.isdecimal():
                 key = (match[1], match[2])
-                self.intensities.setdefault(key, {})[int(au)] = path
+                self._add(self.intensities.setdefault(key, {}), int(au), path)
             elif match:
                 self._add(self.codes, (match[1], match[2]), path)
         elif suffix == ".mat":
@@ -92,12 +106,12 @@ class Tree:
                 subject = f"{match[1]}{int(match[2]):03d}"
                 self._add(self.videos, (subject, f"T{_OLD_TASKS[int(match[3])]}"), path)
 
-    def _add(self, table: dict[tuple[str, str], Path], key: tuple[str, str], path: Path) -> None:
+    def _add(self, table: dict[K, Path], key: K, path: Path) -> None:
         if key not in table:
             table[key] = path
             return
         first, second = table[key].relative_to(self.root), path.relative_to(self.root)
-        if path.is_file() and path.read_bytes() == table[key].read_bytes():
+        if identical_files([table[key], path]):
             return
         what = f"is there a second time, and differs: {second.as_posix()}"
         self.problems.append(Problem(kind="names", place=first.as_posix(), what=what))

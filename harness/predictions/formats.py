@@ -122,6 +122,12 @@ def predictions_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def check_format(name: str) -> None:
+    """Refuses what is neither ``auto`` nor one of ``FORMATS``."""
+    if name != "auto" and name not in FORMATS:
+        raise UserError(f"unknown format {name!r}{suggestion(name, ['auto', *FORMATS])}")
+
+
 def read_predictions(path: Path, kind: str, format_name: str = "auto") -> Predictions:
     """Reads a file, or a folder of files, of one format.
 
@@ -135,10 +141,7 @@ def read_predictions(path: Path, kind: str, format_name: str = "auto") -> Predic
     """
     import pandas as pd
 
-    if format_name != "auto" and format_name not in FORMATS:
-        raise UserError(
-            f"unknown format {format_name!r}{suggestion(format_name, ['auto', *FORMATS])}"
-        )
+    check_format(format_name)
     tables: list[pd.DataFrame] = []
     files = prediction_files(path)
     aus: dict[int, str] | None = None
@@ -250,17 +253,26 @@ def _rows(
 
     column = FORMATS[format_name].number
     numbers = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64)
-    odd = ~np.isfinite(numbers) | (numbers % 1 != 0)
+    odd = ~(np.abs(numbers) < 2**53) | (numbers % 1 != 0)
     if odd.any():
         first = [str(table[column].iloc[i]) for i in np.flatnonzero(odd)[:3]]
         raise UserError(
             f"{file}: {int(odd.sum())} cells of column {column!r} are not whole frame numbers: "
             f"{', '.join(first)}"
         )
-    if "sequence" in table.columns:
-        sequences = table["sequence"].astype(str)
-    elif format_name == "pyfeat" and "input" in table.columns:
-        sequences = table["input"].astype(str).map(_stem)
+    named = "sequence"
+    if named not in table.columns and format_name == "pyfeat":
+        named = "input"
+    if named in table.columns:
+        empty = np.flatnonzero(table[named].isna())
+        if len(empty):
+            where = ", ".join(str(row + 1) for row in empty[:3])
+            raise UserError(
+                f"{file}: {len(empty)} cells of column {named!r} are empty: in rows {where}"
+            )
+        sequences = table[named].astype(str)
+        if named == "input":
+            sequences = sequences.map(_stem)
     else:
         sequences = pd.Series([name] * len(table))
     rows = {

@@ -5,6 +5,10 @@
     intensity      0 and above (FACS: 0 to 5)    present from --threshold on, which must be named
     score          any real number               present above 0, or above --threshold
 
+A probability becomes its log odds less those of the threshold. 1e-9 and 1e-12, less one half, would
+be one number; so they stay apart, and a reliability diagram, which reads a score as log odds, shows
+the probabilities that were given (at a threshold of 0.5).
+
 What always holds: the order of the numbers is the order of the scores, so that ranking measures
 such as ROC AUC do not depend on the threshold.
 
@@ -76,12 +80,27 @@ RANGES = {
 
 
 def to_scores(values_NL: np.ndarray, kind: str, threshold: float) -> np.ndarray:
-    """float32 (N, L), > 0 means present: the numbers of that ``kind`` less their threshold.
+    """float32 (N, L), > 0 means present: the numbers of that ``kind`` less their threshold, for
+    probabilities as log odds.
 
     A probability or intensity that equals its threshold counts as present: it becomes the smallest
     positive float32, above every score of a lower number and below that of any higher one.
     """
-    scores_NL = (np.asarray(values_NL, np.float64) - threshold).astype(np.float32)
-    if kind in ("probability", "intensity"):
-        scores_NL[scores_NL == 0] = np.finfo(np.float32).tiny
+    values_NL = np.asarray(values_NL, np.float64)
+    if kind == "probability":
+        scores_NL = _log_odds(values_NL) - _log_odds(np.array(threshold))
+    else:
+        scores_NL = values_NL - threshold
+    scores_NL = scores_NL.astype(np.float32)
+    if kind in ("probability", "intensity"):  # rounding decides nothing
+        present_NL, tiny = values_NL >= threshold, np.finfo(np.float32).tiny
+        scores_NL = np.where(
+            present_NL, np.maximum(scores_NL, tiny), np.minimum(scores_NL, np.float32(0))
+        )
     return scores_NL
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """log(p / (1 - p)), with those of 0 and 1 a little beyond all others that float64 can hold."""
+    with np.errstate(divide="ignore"):
+        return np.clip(np.log(probabilities) - np.log1p(-probabilities), -800, 800)

@@ -21,7 +21,8 @@ from pydantic import field_validator
 from harness.data.frames import FrameSet, FrameTable
 from harness.errors import UserError
 from harness.method import Context, Method, Options
-from harness.predictions.formats import predictions_digest, read_predictions
+from harness.predictions.formats import check_format, predictions_digest, read_predictions
+from harness.predictions.kinds import threshold_of
 from harness.predictions.matching import Matched, match
 
 PATH = "harness.predictions.method:Predicted"
@@ -60,7 +61,9 @@ class PredictedOptions(Options):
         return missing
 
     def model_post_init(self, context: Any) -> None:
-        """Fills in the digest of the files as they are now."""
+        """Refuses what no files could make right; fills in the digest of the files as they are."""
+        threshold_of(self.kind, self.threshold)
+        check_format(self.format)
         if not self.digest:
             object.__setattr__(self, "digest", predictions_digest(self.file))
 
@@ -102,6 +105,7 @@ class Predicted(Method):
 
     Options = PredictedOptions
     options: PredictedOptions
+    code_version = 2  # probabilities become log odds
 
     def fit(self, train: FrameSet, validation: FrameSet, context: Context) -> PredictedModel:
         """Learns nothing."""

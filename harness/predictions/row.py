@@ -14,6 +14,7 @@ of the tested dataset only, so such a row has no validation part, and thresholds
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,7 +72,7 @@ def new_target(
         setting = {"train": other.name, "test": prepared.name}
     try:
         spec = SuiteSpec(
-            name=name,
+            name=re.sub(r"[^A-Za-z0-9._-]+|^[._-]+", "-", name).strip("-") or "scored",
             description="Predictions that were scored by aubench score.",
             split_seed=split_seed,
             aus=aus,

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.layouts.adapter import Adapter, CodedSequence, Discovery, Kind, Problem
-from harness.prepare.decode import Damaged, ImageFolder
+from harness.prepare.decode import Damaged, ImageFolder, Video, ZipImages, open_video
 from harness.prepare.reference_counts import REFERENCES, Reference
 from harness.prepare.sequence import outside_picture
 
@@ -95,7 +95,8 @@ def audit(
 
     Args:
         others: subject ids of other datasets by name, to be told of people who are in both.
-        every_picture: decode every coded picture (slow), not only each sequence's first.
+        every_picture: decode every coded picture (slow), not only each sequence's first. Of the
+            others, files are looked at without decoding: their ends, a video's length.
         map_sequences: spreads the sequences over processes.
     """
     found = adapter.discover()
@@ -137,17 +138,18 @@ def check_sequence(
         except Damaged as error:
             counts["damaged"] = len(sequence.numbers)
             problems.append(_problem("landmarks", error, counts["damaged"]))
-    if isinstance(sequence.pictures, ImageFolder):
-        for name in sequence.pictures.files.values():
-            if (sequence.pictures.folder / name).stat().st_size == 0:
-                place = f"{sequence.pictures.name}/{name}"
-                problems.append(_problem("pictures", Damaged(place, "is empty (0 bytes)"), 1))
     present = sequence.pictures.numbers()
     wanted = sequence.picture_numbers
     if present is not None:
         wanted = wanted[np.isin(wanted, present)]
+    if isinstance(sequence.pictures, ImageFolder | ZipImages):
+        for number in wanted:
+            if reason := sequence.pictures.cut_short(number):
+                place = sequence.pictures.place(number)
+                problems.append(_problem("pictures", Damaged(place, reason), 1))
     if not every_picture:
-        wanted = wanted[:1]
+        short = isinstance(sequence.pictures, Video) and _too_short(sequence.pictures, wanted)
+        wanted = wanted[[0, -1]] if short and len(wanted) > 1 else wanted[:1]
     outside: list[int] = []
     said = {problem.place for problem in problems}
     sizes: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -174,6 +176,20 @@ def check_sequence(
             why = f"is {size[0]}x{size[1]} pixels, unlike the other pictures of its sequence"
             problems.append(_problem("pictures", Damaged(place, why), len(numbers)))
     return problems, counts
+
+
+def _too_short(video: Video, wanted: np.ndarray) -> bool:
+    """Whether the video says that it ends before the last wanted frame: not to be believed before
+    that frame is looked for."""
+    import cv2
+
+    try:
+        capture = open_video(video.file, video.name)
+    except Damaged:
+        return False
+    said = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    capture.release()
+    return len(wanted) > 0 and said < wanted[-1]
 
 
 def _brief(value: object) -> str:

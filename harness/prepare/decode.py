@@ -14,6 +14,7 @@ Pictures are uint8 (H, W, 3) in OpenCV's channel order (blue first).
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,8 @@ from harness.errors import UserError
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv", ".wmv", ".webm", ".m4v")
 _LARGEST_MEMBER = 256 * 2**20
+_TAIL = 1024
+"""Last bytes of an image file in which its end is looked for."""
 
 
 class Damaged(UserError):
@@ -66,18 +69,25 @@ def decode_image(data: bytes, *, upright: bool = False) -> np.ndarray | str:
     """
     import cv2
 
-    if not data:
-        return "the file is empty (0 bytes)"
-    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:]:
-        return f"JPEG cut short after {len(data)} bytes (it has no end marker)"
-    if data[:4] == b"\x89PNG" and b"IEND" not in data[-64:]:
-        return f"PNG cut short after {len(data)} bytes (it has no end chunk)"
+    if short := _cut_short(data[:4], data[-_TAIL:], len(data)):
+        return short
     flags = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         return f"cannot be decoded ({error.err})"
     return "is not an image that can be decoded" if picture is None else picture
+
+
+def _cut_short(head: bytes, tail: bytes, size: int) -> str | None:
+    """In words, whether an image file is empty or ends too early, by its first and last bytes."""
+    if not size:
+        return "the file is empty (0 bytes)"
+    if head[:2] == b"\xff\xd8" and b"\xff\xd9" not in tail:
+        return f"JPEG cut short after {size} bytes (it has no end marker)"
+    if head[:4] == b"\x89PNG" and b"IEND" not in tail[-64:]:
+        return f"PNG cut short after {size} bytes (it has no end chunk)"
+    return None
 
 
 def picture_number(name: str) -> int | None:
@@ -109,7 +119,11 @@ class ImageFolder:
     @cached_property
     def files(self) -> dict[int, str]:
         """File name by picture number."""
-        return _by_number(sorted(p.name for p in self.folder.iterdir()), self.name)
+        try:
+            names = sorted(p.name for p in self.folder.iterdir())
+        except OSError as error:
+            raise Damaged(self.name, f"cannot be read ({error.strerror})") from error
+        return _by_number(names, self.name)
 
     def numbers(self) -> np.ndarray:
         """The pictures that there are."""
@@ -132,6 +146,17 @@ class ImageFolder:
                 picture = f"cannot be read ({error.strerror})"
             yield Damaged(self.place(number), picture) if isinstance(picture, str) else picture
 
+    def cut_short(self, number: int) -> str | None:
+        """In words, what the first and last bytes of a picture's file say is wrong with it."""
+        try:
+            with (self.folder / self.files[int(number)]).open("rb") as file:
+                head = file.read(4)
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _TAIL))
+                return _cut_short(head, file.read(), size)
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+
 
 def unsafe_member(name: str) -> bool:
     """Whether an archive member's name would lead out of the folder it is unpacked into."""
@@ -153,6 +178,15 @@ class ZipImages:
     def numbers(self) -> np.ndarray:
         """The pictures that there are."""
         return np.array(sorted(self.members), dtype=np.int64)
+
+    def cut_short(self, number: int) -> str | None:
+        """In words, what the archive's list of members says is wrong with one: it is empty."""
+        return "the file is empty (0 bytes)" if not self._sizes[self.members[int(number)]] else None
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        with zipfile.ZipFile(self.archive) as opened:
+            return {info.filename: info.file_size for info in opened.infolist()}
 
     def place(self, number: int) -> str:
         """Archive and member."""
@@ -211,6 +245,9 @@ class Video:
         try:
             at, ended = 0, False
             for number in numbers:
+                if number < 1:
+                    yield Damaged(self.name, f"has no frame {int(number)}: they count from 1")
+                    continue
                 picture = None
                 while at < number and not ended:
                     at += 1

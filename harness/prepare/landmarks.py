@@ -101,7 +101,7 @@ def choose_source(options: LandmarkOptions, sequences: Sequence[CodedSequence]) 
 
         if options.openface is None:
             raise UserError("landmarks 'openface' needs the folder of OpenFace's CSV files")
-        return OpenFaceLandmarks(options.openface, options.openface_confidence)
+        return OpenFaceLandmarks.of(options.openface, options.openface_confidence, sequences)
     if wanted == "mediapipe":
         from harness.prepare.mediapipe import MediaPipeLandmarks
 

@@ -8,13 +8,18 @@ without a leading blank. Files are named after the sequence: ``F001_T1.csv``, or
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from harness.errors import UserError
 from harness.layouts.adapter import CodedSequence
+from harness.layouts.duplicates import identical_files
 from harness.prepare.decode import Damaged
 from harness.prepare.landmark_maps import FROM_68, to_49
 from harness.prepare.tracker import Tracker
@@ -27,10 +32,12 @@ class OpenFaceLandmarks:
     Attributes:
         folder: searched for each sequence's file.
         confidence: frames with less, or with ``success`` 0, count as lost.
+        copies: files that are equal to another sequence's, so that nobody knows whose they are.
     """
 
     folder: Path
     confidence: float = 0.7
+    copies: frozenset[Path] = frozenset()
     name = "openface"
     from_files = True
 
@@ -38,13 +45,25 @@ class OpenFaceLandmarks:
         if not self.folder.is_dir():
             raise UserError(f"{self.folder} is not a folder of OpenFace's CSV files")
 
+    @classmethod
+    def of(cls, folder: Path, confidence: float, sequences: Sequence[CodedSequence]) -> Self:
+        """The files in ``folder`` of these sequences."""
+        source = cls(folder, confidence)
+        files = []
+        for sequence in sequences:
+            with suppress(Damaged):  # said when the sequence is read
+                files.append(source.file(sequence))
+        return replace(source, copies=frozenset(chain(*identical_files(files))))
+
     def tracker(self) -> Tracker:
         """Not a tracker."""
         raise UserError("OpenFace's files hold no landmarks of other pictures")
 
     def read(self, sequence: CodedSequence) -> np.ndarray:
         """float32 (T, 49, 2); OpenFace's frame n is the n-th picture of the sequence."""
-        file = self._file(sequence)
+        file = self.file(sequence)
+        if file in self.copies:
+            raise Damaged(str(file), "is the same file as another sequence's")
         frames, points = read_openface(file, self.confidence)
         present = sequence.pictures.numbers()
         numbers = sequence.picture_numbers
@@ -52,15 +71,26 @@ class OpenFaceLandmarks:
             ordinal = np.searchsorted(present, numbers) + 1
             ordinal[~np.isin(numbers, present)] = 0
             numbers = ordinal
+        # OpenFace writes a row for every picture, with or without a face.
+        absent = int((~np.isin(numbers, frames) & (numbers > 0)).sum())
+        if absent or (present is not None and len(frames) > len(present)):
+            pictures = "" if present is None else f" for {len(present)} pictures"
+            raise Damaged(
+                str(file),
+                f"has {len(frames)} rows{pictures}, and none for {absent} coded frames: it is cut "
+                "short, or belongs to another sequence",
+            )
         found = np.full((len(numbers), 49, 2), np.nan, np.float32)
-        rows = np.searchsorted(frames, numbers)
-        rows_in = np.minimum(rows, max(len(frames) - 1, 0))
-        if len(frames):
-            known = frames[rows_in] == numbers
-            found[known] = points[rows_in[known]]
+        shown = numbers > 0
+        found[shown] = points[np.searchsorted(frames, numbers[shown])]
         return found
 
-    def _file(self, sequence: CodedSequence) -> Path:
+    def file(self, sequence: CodedSequence) -> Path:
+        """The sequence's file.
+
+        Raises:
+            Damaged: there is none.
+        """
         path = sequence.sequence.partition(":")[2]
         stems = dict.fromkeys((sequence.stem, path, path.replace("/", "_")))
         names = [f"{stem}.csv" for stem in stems if stem]
@@ -98,13 +128,28 @@ def read_openface(file: Path, confidence: float) -> tuple[np.ndarray, np.ndarray
             table[row] = [float(cells[column]) for column in columns]
         except (ValueError, IndexError) as error:
             raise Damaged(f"{file}, line {row + 2}", f"is damaged ({error})") from error
+    _check_numbers(file, table)
     table = table[np.argsort(table[:, 0], kind="stable")]
     frames = table[:, 0].astype(np.int64)
     if len(np.unique(frames)) != len(frames):
         raise Damaged(str(file), "holds a frame twice: run OpenFace on one face a picture")
     points = np.stack([table[:, 3:71], table[:, 71:139]], axis=-1)
-    points[(table[:, 1] < confidence) | (table[:, 2] != 1)] = np.nan
+    points[~(table[:, 1] >= confidence) | (table[:, 2] != 1)] = np.nan
     return frames, to_49(points).astype(np.float32)
+
+
+def _check_numbers(file: Path, table: np.ndarray) -> None:
+    """Every frame's number is a whole one, and a frame with a face has all of its points."""
+    numbers = table[:, 0]
+    with np.errstate(invalid="ignore"):
+        whole = (numbers == np.floor(numbers)) & (numbers >= 0) & (numbers < 2**31)
+    wrong = ~whole | ((table[:, 2] == 1) & ~np.isfinite(table).all(axis=1))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        what = "holds points that are no numbers"
+        if not whole[row]:
+            what = f"{numbers[row]:g} is not the number of a frame"
+        raise Damaged(f"{file}, line {row + 2}", what)
 
 
 def write_openface(file: Path, points_TP2: np.ndarray) -> None:

@@ -157,7 +157,7 @@ def prepare_and_write(builder: PreparedBuilder, task: tuple[int, SequenceTask]) 
 
 
 def _check_room(folder: Path, needed: int) -> None:
-    """Refuses before a disk fills up: writing through a memory map could only crash."""
+    """Refuses before a disk fills up, rather than after hours of work."""
     place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(place).free
     if free < needed:

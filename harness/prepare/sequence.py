@@ -102,7 +102,8 @@ def prepare_sequence(task: SequenceTask) -> tuple[SequenceFrames, SequenceRecord
         matrices_T = None
     else:
         matrices_T = registration.fit(points_T)
-        wanted = np.flatnonzero(np.isfinite(matrices_T[:, 0, 0]))
+        whole = np.isfinite(points_T).all(axis=(1, 2)) & np.isfinite(matrices_T[:, 0, 0])
+        wanted = np.flatnonzero(whole)
     for frame, picture in zip(wanted, _pictures(sequence, wanted), strict=True):
         if isinstance(picture, Damaged):
             _refuse_or_note(picture, options, record)

@@ -75,7 +75,7 @@ def run_search(
             f"{loaded.file} holds your W&B key: take it out, and use `wandb login` or WANDB_API_KEY"
         )
     records = SearchStore(store.folder)
-    store.check_place()
+    store.check_writable()
     with store.driver_lock():
         known = records.search() or {}
         worked = known.get("key") != plan.key or not known.get("complete")
@@ -116,12 +116,14 @@ def _work(
         f"{folds} fold{'' if folds == 1 else 's'}; starting {where}",
         flush=True,
     )
-    with ray_cluster(address, cpus, gpus, log=store.folder / "ray.log") as resources:
+    with ray_cluster(address, cpus, gpus, log=store.folder / "ray.log"):
         from harness.engine.loop import run_sweep
+        from harness.engine.preflight import check_cluster
         from harness.search.experiment import run_experiment
 
-        _check_room(plan, resources)
+        _check_room(plan, joined=address is not None)
         states = store.states(plan.shared)
+        check_cluster(plan.shared, states, store, joined=address is not None)
         if any(state != "done" for state in states.values()):
             with show_progress(plan.shared, states) as progress:
                 run_sweep(plan.shared, store, progress, joined=address is not None)
@@ -139,14 +141,24 @@ def _work(
             mark.touch()
 
 
-def _check_room(plan: SearchPlan, resources: dict[str, float]) -> None:
-    """Refuses trials that the cluster can never hold; Tune would wait for ever."""
-    for name, amount in (("CPU", plan.cpus), ("GPU", plan.gpus)):
-        if amount > resources.get(name, 0.0):
-            raise UserError(
-                f"search: a trial needs {amount:g} {name}, the cluster has "
-                f"{resources.get(name, 0.0):g}"
-            )
+def _check_room(plan: SearchPlan, *, joined: bool) -> None:
+    """Refuses trials that no node can ever hold; Tune would wait for ever."""
+    import ray
+
+    from harness.engine.preflight import may_grow
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    held = {name: amount for name, amount in (("CPU", plan.cpus), ("GPU", plan.gpus)) if amount}
+    if any(all(n["Resources"].get(r, 0.0) >= a for r, a in held.items()) for n in nodes):
+        return
+    has = [
+        ", ".join(f"{node['Resources'].get(name, 0.0):g} {name}" for name in held) for node in nodes
+    ]
+    needs = ", ".join(f"{amount:g} {name}" for name, amount in held.items())
+    line = f"search: a trial needs {needs}, no node has that much (there are: {'; '.join(has)})"
+    if not (joined and may_grow(nodes)):
+        raise UserError(f"{line}. Say less under `cpus` and `gpus` of the search")
+    print(f"{line}; waiting for the autoscaler", flush=True)
 
 
 def _check_shared(plan: SearchPlan, store: RunStore) -> None:

@@ -3,7 +3,8 @@
 Optuna's TPE (or its random sampler), seeded, suggests; ASHA stops trials that do worse than the
 best third at as many reports; a grid suggests every point and stops none. Tune's own state is kept
 in the run folder once a second; a search that was killed is restored from it, and trials that had
-finished since are found finished by their key.
+finished since are found finished by their key. A trial whose process or node died is made again,
+twice at most, and goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ QUIET = {
     "TUNE_MAX_PENDING_TRIALS_PG": "auto",
 }
 REDUCTION = 3
+LOST_RETRIES = 2
 LONGEST = 10_000  # reports; more than any training makes
 
 
@@ -43,10 +45,14 @@ def run_experiment(plan: SearchPlan, task: TrialTask) -> None:
     store = SearchStore(task.run_folder)
     name = f"{plan.key}-{task.fold_position}"
     place = store.tune_folder / name
-    tuner = _restored(plan, task, place) or _fresh(plan, task, name, store)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tuner.fit()
+    for _ in range(1 + LOST_RETRIES):
+        tuner = _restored(plan, task, place) or _fresh(plan, task, name, store)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tuner.fit()
+        own = [trial for trial in store.trials(plan.key) if trial["fold"] == task.fold]
+        if not any(trial.get("lost") for trial in own):
+            break
 
 
 def _restored(plan: SearchPlan, task: TrialTask, place: Path) -> tune.Tuner | None:

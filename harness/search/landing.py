@@ -1,7 +1,7 @@
 """What the driver does when a trial ends: say so in a line, and keep what only it can know.
 
-A trial writes its own record. Where its process died there is none, and the driver writes that the
-trial failed.
+A trial writes its own record. Where its process or its node died there is none, and the driver
+writes that the trial was lost; it is then made again (``harness.search.experiment``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Landing(Callback):
         store = SearchStore(self.task.run_folder)
         key = self._key(trial)
         record = store.trial(key)
-        if record is None or record["state"] != "failed":
+        if record is None or record["state"] != "failed" or record.get("lost"):  # it wrote none
             task = self.task
             record = {
                 "key": key,
@@ -53,7 +53,7 @@ class Landing(Callback):
                 "cost": {},
             }
             store.write_trial(record, task.search, suggestion_number(trial.config, trial.trial_id))
-        self._say(trial, "failed", record["error"])
+        self._say(trial, "lost" if record.get("lost") else "failed", record["error"])
 
     def _key(self, trial: Any) -> str:
         chosen = decoded(trial.config, self.task.dimensions)
@@ -68,11 +68,11 @@ class Landing(Callback):
 
 
 def _failure(trial: Any) -> dict[str, Any]:
-    """What Tune knows of a trial that left no record of its failure."""
+    """What Tune knows of a trial that left no record of its failure; ``lost`` if it just died."""
     error = trial.get_error()
     cause = getattr(error, "cause", None)
     if isinstance(cause, BaseException):
-        return describe_failed(cause)
+        return {**describe_failed(cause), "lost": False}
     died = error is None or isinstance(error, ray.exceptions.RayActorError)
     said = describe_failed(error or RuntimeError("no error was kept"))
-    return {**said, "error": "the process of the trial died"} if died else said
+    return {**said, **({"error": "the process of the trial died"} if died else {}), "lost": died}

@@ -4,7 +4,7 @@
 
 ``variance_parts.py`` splits each AU's variance in closed form; only the median length of events
 takes a few rounds of simulation (``event_lengths.py``), at the end. Domains whose figures are not
-published borrow the laboratory's, with base rates of their own. It takes about ten minutes.
+published borrow the laboratory's, with base rates of their own. It takes about five minutes.
 
 Legend: L action units, T tasks.
 """
@@ -23,7 +23,7 @@ from harness.synthetic.labels import LATENT_FILE, written
 from harness.synthetic.statistics import targets as published
 from harness.synthetic.variance_parts import fit, latent_correlations
 
-DISFA_SHRINK = 0.8
+DISFA_SHRINK = 0.3
 TUNING_SETS = {"lab": 16, "disfa": 40}  # a set of disfa has a quarter of the events of lab
 SAME_PACES = {"lab": ("lab", "lab-plus", "group")}
 # The figures for groups in conversation and for the larger laboratory set are not published AU by

@@ -6,9 +6,10 @@ first-order Markov: the offsets and slow paces keep an AU on or off for a whole 
 ones end events after half a second. ``calibrate.py`` fits the parts.
 
 What always holds:
-- the offsets of a preset's full population are drawn together and made to average zero with exactly
-  the fitted covariance, so that a set at full size does not drift from its base rates by luck, and
-  person 7 is the same in a set of 10 as in a set of 40;
+- the offsets of a preset's full population, and the mean that each sequence's processes happen to
+  have, are drawn together and made to average zero with exactly the fitted covariance, so that a
+  set at full size does not drift from its base rates by luck, and person 7 is the same in a set of
+  10 as in a set of 40;
 - presence and absence last at least ``MIN_RUN`` frames inside a sequence, as coders see no shorter;
 - intensity rises before and falls after the coded event, each AU with a lead of its own per person,
   so co-occurring AUs start one after the other and an event's edge is hard to place.
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from harness.synthetic.presets import MAX_TASKS, PRESETS
+from harness.synthetic.process import mean_of_a_sequence, path
 from harness.synthetic.seeds import stream
 
 LATENT_FILE = Path(__file__).parent / "latent.json"
@@ -131,7 +133,11 @@ def coding(preset: str, seed: int, subject: int, task: int, num_frames: int) -> 
 
 @cache
 def population(preset: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets of a preset's full population: (S, L) of people, (S, tasks, L) of people in tasks."""
+    """What stays with a preset's full population: offsets of people, and draws for their sequences.
+
+    Returns:
+        (S, L) offsets, and (S, tasks, L) draws of variance 1, correlated as the AUs are.
+    """
     model, size = latent_model(preset), PRESETS[preset].subjects
     num_aus = len(model.aus)
     own = _balanced(stream("person", preset, seed).standard_normal((size, num_aus)))
@@ -142,10 +148,7 @@ def population(preset: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
         ],
         axis=1,
     )
-    return (
-        own @ model.mixing.T * np.sqrt(model.person),
-        in_task @ model.mixing.T * np.sqrt(model.person_task),
-    )
+    return own @ model.mixing.T * np.sqrt(model.person), in_task @ model.mixing.T
 
 
 def _balanced(draws_SL: np.ndarray) -> np.ndarray:
@@ -158,28 +161,19 @@ def _balanced(draws_SL: np.ndarray) -> np.ndarray:
 def _latent(
     model: LatentModel, preset: str, seed: int, subject: int, task: int, num_frames: int
 ) -> np.ndarray:
-    from scipy.signal import lfilter
-
     random = stream("latent", preset, seed, subject, task)
-    own, in_task = population(preset, seed)
-    latent = np.tile(model.mean(task) + own[subject] + in_task[subject, task], (num_frames, 1))
-    num_aus = len(model.aus)
+    moving_TL = np.zeros((num_frames, len(model.aus)))
     for time_constant, variance_L in zip(model.time_constants, model.paces, strict=True):
-        pole = np.exp(-1 / time_constant)
-        start = random.standard_normal((2, num_aus)) @ model.mixing.T
-        noise = random.standard_normal((num_frames, num_aus)) @ model.mixing.T
-        if not variance_L.any():
-            continue
-        # second-order process with a double pole, begun in its stationary state: its paths are
-        # smooth, so that it crosses zero once where a first-order process would flicker
-        neighbour = 2 * pole / (1 + pole**2)
-        before = start[0]
-        last = neighbour * before + np.sqrt(1 - neighbour**2) * start[1]
-        drive = np.sqrt((1 - pole**2) ** 3 / (1 + pole**2))
-        state = np.stack([2 * pole * last - pole**2 * before, -(pole**2) * last])
-        path, _ = lfilter([1.0], [1.0, -2 * pole, pole**2], drive * noise, axis=0, zi=state)
-        latent += path * np.sqrt(variance_L)
-    return latent
+        start_2L = random.standard_normal((2, len(model.aus))) @ model.mixing.T
+        noise_TL = random.standard_normal((num_frames, len(model.aus))) @ model.mixing.T
+        if variance_L.any():
+            moving_TL += path(time_constant, start_2L, noise_TL) * np.sqrt(variance_L)
+    # the paths' own means give way to draws that balance out over the population
+    regression_TL, variance_L = mean_of_a_sequence(model.time_constants, model.paces, num_frames)
+    moving_TL -= regression_TL * moving_TL.mean(axis=0)
+    own, in_task = population(preset, seed)
+    staying_TL = np.sqrt(regression_TL**2 * variance_L + model.person_task) * in_task[subject, task]
+    return np.asarray(model.mean(task) + own[subject] + staying_TL + moving_TL)
 
 
 def _without_short_runs(present_TL: np.ndarray) -> np.ndarray:

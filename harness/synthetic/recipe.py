@@ -22,7 +22,7 @@ from harness.synthetic.labels import coding, latent_model
 from harness.synthetic.presets import MAX_TASKS, PRESETS, Preset
 from harness.synthetic.seeds import stream
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 MIN_FRAMES, MAX_FRAMES = 8, 100_000
 INTENSITY_EDGES = (0.05, 0.25, 0.45, 0.65, 0.85)  # where traces, slight, marked ... begin
 

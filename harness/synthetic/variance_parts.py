@@ -23,15 +23,9 @@ import numpy as np
 from scipy.optimize import nnls
 
 from harness.synthetic.bivariate import both_above, solve
+from harness.synthetic.process import mean_of_a_sequence, process_correlation
 
 TIME_CONSTANTS = (1.5, 4.0, 10.0, 25.0, 60.0, 150.0, 400.0)
-
-
-def process_correlation(time_constant: np.ndarray | float, lag: np.ndarray | float) -> np.ndarray:
-    """Correlation at a lag of the second-order process of ``labels.py`` (a double pole)."""
-    pole = np.exp(-1 / np.asarray(time_constant, float))
-    lag = np.asarray(lag, float)
-    return np.asarray((1 + lag * (1 - pole**2) / (1 + pole**2)) * pole**lag)
 
 
 def fit(
@@ -85,7 +79,10 @@ def fit(
         stay.append(part[0] - own)
         paces.append(part[1:])
     paces_KL = np.array(paces).T
-    shares_ML = np.vstack([person, stay, paces_KL])
+    # the means of a sequence's processes are drawn as one, with what stays with the person there
+    _, of_mean_K = mean_of_a_sequence(TIME_CONSTANTS, np.eye(len(paces_KL)), sequence_frames)
+    staying_L = stay + of_mean_K @ paces_KL
+    shares_ML = np.vstack([person, staying_L, (1 - of_mean_K)[:, None] * paces_KL])
     if tetrachoric is None:
         tetrachoric = latent_correlations(np.asarray(target["phi"]), means_TL, weights_T, rates_L)
     # parts of different pace do not correlate: what is shared must make up for it

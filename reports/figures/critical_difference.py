@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reports.evaluation import Evaluation
-from reports.figure import INK, Figure, colour_of, drawing, to_svg
+from reports.figure import INK, Figure, colour_of, drawing, short, to_svg
 from reports.ranks import rank_methods
 
 
@@ -54,7 +54,7 @@ def critical_difference(evaluation: Evaluation) -> Figure | None:
             axes.text(
                 edge,
                 at,
-                f"{name} {rank:.2f} " if left else f" {name} {rank:.2f}",
+                f"{short(name)} {rank:.2f} " if left else f" {short(name)} {rank:.2f}",
                 ha="right" if left else "left",
                 va="center",
             )

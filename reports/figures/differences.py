@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.between_runs import Change, is_number
-from reports.figure import INK, PALETTE, Figure, drawing, to_svg
+from reports.figure import INK, PALETTE, Figure, drawing, short, to_svg
 
 
 def differences(found: Sequence[Change], first: str) -> Figure | None:
@@ -37,7 +37,7 @@ def differences(found: Sequence[Change], first: str) -> Figure | None:
                 fillstyle="full" if change.verdict == "beyond noise" else "none",
             )
             hover(dot, said)
-        axes.set_yticks(range(len(places)), [f"{m}, {s}" for s, m in places])
+        axes.set_yticks(range(len(places)), [f"{short(m)}, {s}" for s, m in places])
         axes.set_ylim(len(places) - 0.4, -0.6)
         axes.set_xlabel(f"mean frame F1 against {first} (points)")
         svg = to_svg(figure, hover)

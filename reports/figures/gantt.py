@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.evaluation import Evaluation
-from reports.figure import PALETTE, Figure, colour_of, drawing, to_svg
+from reports.figure import PALETTE, Figure, colour_of, drawing, short, to_svg
 
 MAX_HOVERS = 500
 
@@ -46,7 +46,7 @@ def gantt(evaluation: Evaluation) -> Figure | None:
                 left=[at for _, at, _, _ in mine],
                 height=0.8,
                 color=colours[group],
-                label=group,
+                label=short(group),
             )
             if len(placed) <= MAX_HOVERS:
                 for bar, (_, at, length, job) in zip(bars, mine, strict=True):

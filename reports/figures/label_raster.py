@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reports.evaluation import Evaluation
-from reports.figure import INK, Figure, colour_of, drawing, to_svg
+from reports.figure import INK, Figure, colour_of, drawing, short, to_svg
 from reports.rasters import Raster
 from reports.table import slug
 
@@ -27,14 +27,15 @@ def label_raster(evaluation: Evaluation, setting: str) -> Figure | None:
         return None
     first = shown[0][1]
     shown = [(n, r) for n, r in shown if r.sequence == first.sequence][:MAX_METHODS]
-    aus = next(iter(comparison.measured.values())).aus
+    aus = comparison.typical.aus
     panels = [("labels", first.labels_TL > 0, INK)]
     for name, raster in shown:
         panels.append((name, raster.decided_TL, colour_of(evaluation.plan.methods, name)))
     pitch = len(aus) + 1.6
     height = 0.125 * pitch * len(panels) + 0.55
+    left = max(0.13, (0.4 + 0.075 * max(len(short(name)) for name, *_ in panels)) / 8.5)
     with drawing(8.5, height, layout=None) as (figure, hover):
-        axes = figure.add_axes((0.13, 0.5 / height, 0.85, 1 - 0.55 / height))
+        axes = figure.add_axes((left, 0.5 / height, 0.98 - left, 1 - 0.55 / height))
         for strip, (name, on_TL, colour) in enumerate(panels):
             for place, au in enumerate(aus):
                 line = strip * pitch + place
@@ -49,7 +50,13 @@ def label_raster(evaluation: Evaluation, setting: str) -> Figure | None:
                         unknown, (line - 0.38, 0.76), color=INK, alpha=0.12, linewidth=0
                     )
             middle = strip * pitch + (len(aus) - 1) / 2
-            axes.text(-0.035, middle, name, transform=axes.get_yaxis_transform(), **RIGHT)
+            axes.text(
+                -0.26 / (8.5 * (0.98 - left)),
+                middle,
+                short(name),
+                transform=axes.get_yaxis_transform(),
+                **RIGHT,
+            )
         axes.set_yticks(
             [s * pitch + place for s in range(len(panels)) for place in range(len(aus))],
             [str(au) for _ in panels for au in aus],

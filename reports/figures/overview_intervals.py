@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from reports.evaluation import Evaluation
-from reports.figure import Figure, colour_of, drawing, to_svg
+from reports.figure import Figure, colour_of, drawing, short, to_svg
 
 
 def overview_intervals(evaluation: Evaluation) -> Figure | None:
@@ -14,10 +14,12 @@ def overview_intervals(evaluation: Evaluation) -> Figure | None:
     if not panels:
         return None
     methods = evaluation.plan.methods
+    labels = [short(method) for method in methods]
     num_columns = min(len(panels), 4)
     num_rows = math.ceil(len(panels) / num_columns)
     height = num_rows * (0.75 + 0.24 * len(methods))
-    with drawing(2.55 * num_columns + 1, height) as (figure, hover):
+    width = 2.55 * num_columns + 0.4 + 0.08 * max(8, *map(len, labels))
+    with drawing(width, height) as (figure, hover):
         grid = figure.subplots(num_rows, num_columns, squeeze=False, sharex=True, sharey=True)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
@@ -47,7 +49,7 @@ def overview_intervals(evaluation: Evaluation) -> Figure | None:
                 )
                 hover(dot, said)
             axes.set_title(setting, loc="left")
-            axes.set_yticks(range(len(methods)), methods)
+            axes.set_yticks(range(len(methods)), labels)
             axes.set_ylim(len(methods) - 0.5, -0.5)
         figure.supxlabel("mean frame F1 (%)", fontsize=9)
         svg = to_svg(figure, hover)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.figure import INK, Hover, colour_of, dash_of, drawing
+from reports.figure import INK, Hover, colour_of, dash_of, drawing, short
 
 PITCH_X, PITCH_Y = 1.13, 1.3  # from panel to panel, in widths of a panel
 INCHES = (1.85, 1.45)  # a panel
@@ -81,7 +81,7 @@ def method_legend(figure: Any, methods: tuple[str, ...], shown: Sequence[str]) -
 
     handles: list[Line2D] = []
     for method in shown:
-        handle = Line2D([], [], color=colour_of(methods, method), label=method)
+        handle = Line2D([], [], color=colour_of(methods, method), label=short(method))
         handle.set_linestyle(dash_of(methods, method))
         handles.append(handle)
     figure.legend(handles=handles, loc="upper left", ncols=min(6, len(shown)), borderaxespad=0.2)

@@ -25,7 +25,7 @@ def linear_svm(evaluation: Evaluation, setting: str) -> Table | None:
     if len(set(features.values())) < 2:
         return None
     compared = compare(setting, [comparison.measured[method] for method in features])
-    aus = next(iter(compared.measured.values())).aus
+    aus = compared.typical.aus
     rows = []
     for method, feature in features.items():
         measured = compared.measured[method]

@@ -17,7 +17,7 @@ def own_metric(evaluation: Evaluation, setting: str, metric: str) -> Table | Non
     comparison = evaluation.comparisons[setting]
     if not comparison.measured:
         return None
-    shown = next(iter(comparison.measured.values()))
+    shown = comparison.typical
     methods = [m for m in evaluation.plan.methods if evaluation.cells_of(setting, m)]
     gaps = {m: gap(evaluation.cells_of(setting, m)) for m in methods}
     columns = (

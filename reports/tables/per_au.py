@@ -7,6 +7,7 @@ import numpy as np
 from reports.compare import Comparison
 from reports.evaluation import Evaluation
 from reports.facts import facts_of, partial_notes
+from reports.model_notes import model_notes
 from reports.table import DASH, Column, Entry, Row, Table, count, percent, slug, text
 from reports.tables.gaps import gap, tally
 from reports.tables.overview import standing_entry
@@ -21,7 +22,7 @@ def per_au(evaluation: Evaluation, setting: str, metric: str) -> Table | None:
     comparison = evaluation.comparisons[setting]
     if not comparison.measured:
         return None
-    shown = next(iter(comparison.measured.values()))
+    shown = comparison.typical
     methods = [m for m in evaluation.plan.methods if evaluation.cells_of(setting, m)]
     columns = [
         Column(key="au", title="AU", kind="text"),
@@ -57,13 +58,16 @@ def per_au(evaluation: Evaluation, setting: str, metric: str) -> Table | None:
         columns=tuple(columns),
         rows=tuple(rows),
         facts=(*facts_of(comparison, metric), ("unit", "percent")),
-        notes=_notes(comparison, metric, always_L is not None),
+        notes=(
+            *_notes(comparison, metric, always_L is not None),
+            *(model_notes(evaluation, setting) if metric == "f1" else ()),
+        ),
     )
 
 
 def _au_entries(comparison: Comparison, place: int) -> list[Entry]:
     """AU, base rate and support of a row; of the mean row the means."""
-    shown = next(iter(comparison.measured.values()))
+    shown = comparison.typical
     present_L = shown.present_L
     rates_L = present_L / np.maximum(shown.known_L, 1)
     if place == -1:
@@ -82,9 +86,9 @@ def _always(comparison: Comparison) -> np.ndarray | None:
             measured.f1_L, measured.details.always_f1_L, equal_nan=True
         ):
             return None
-    for measured in comparison.measured.values():
-        if measured.details is not None and np.isfinite(measured.details.always_f1_L).any():
-            return measured.details.always_f1_L
+    details = comparison.typical.details
+    if details is not None and np.isfinite(details.always_f1_L).any():
+        return details.always_f1_L
     return None
 
 

@@ -78,7 +78,7 @@ def _table(
 
 def _row(compared: dict[str, Comparison], au: int | None) -> Row:
     """An AU, or for None the mean over AUs."""
-    first = next(iter(next(iter(compared.values())).measured.values()))
+    first = next(iter(compared.values())).typical
     rates = dict(zip(first.aus, first.present_L / first.known_L.clip(1), strict=True))
     rate = sum(rates.values()) / len(rates) if au is None else rates.get(au, float("nan"))
     name = text("Mean") if au is None else Entry(text=str(au), value=float(au))

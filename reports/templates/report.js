@@ -75,10 +75,20 @@
   const show = (node) => {
     node.hidden = node.classList.contains("filtered") || left.has(node.dataset.method);
   };
+  const span = (table) => { // headings over columns stretch over those that are shown
+    const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+    for (const group of table.tHead.querySelectorAll(".groups td")) {
+      group.dataset.span ??= group.colSpan;
+      const shown = heads.splice(0, Number(group.dataset.span)).filter((one) => !one.hidden);
+      group.hidden = !shown.length;
+      group.colSpan = Math.max(shown.length, 1);
+    }
+  };
   for (const box of document.querySelectorAll(".chips input")) {
     box.addEventListener("change", () => {
       if (box.checked) left.delete(box.value); else left.add(box.value);
       document.querySelectorAll("[data-method]").forEach(show);
+      document.querySelectorAll("main table").forEach(span);
     });
   }
 

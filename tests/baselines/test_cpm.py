@@ -155,7 +155,8 @@ def test_too_few_subjects_to_validate_on_is_said(shifted_subjects, context):
 
 
 @pytest.mark.parametrize(
-    "options", [{"C": ()}, {"C": (0.0,)}, {"C_t": (0.0, 1.0)}, {"gamma": (-1.0,)}, {"pca": 1.5}]
+    "options",
+    [{"C": ()}, {"C": (0.0,)}, {"C_t": (0.0, 1.0)}, {"gamma": (float("nan"),)}, {"pca": 1.5}],
 )
 def test_bad_options_are_named(options):
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -133,4 +133,4 @@ def test_bad_input_is_named(patch_frames, frames_in_memory, context):
     with pytest.raises(UserError, match="100 values a frame"):
         Jpml(JpmlOptions(**SINGLE)).fit(odd, odd, context)
     with pytest.raises(ValueError, match="alpha"):
-        JpmlOptions(alpha=(-1.0,))
+        JpmlOptions(alpha=(float("inf"),))

@@ -148,6 +148,7 @@ def test_flipping_all_labels_flips_the_machines(seed):
     [
         ({"C": 0.0}, "C must be"),
         ({"C": (1.0, -1.0)}, "C must be"),
+        ({"C": float("inf")}, "C must be"),
         ({"class_weight": "heavy"}, "'balanced'"),
         ({"class_weight": np.ones((3, 2))}, "class_weight has shape"),
         ({"sample_weight": np.full(300, -1.0)}, "negative"),
@@ -168,3 +169,24 @@ def test_features_that_are_not_finite_are_refused_with_their_row(bad):
     features[123, 4] = bad
     with pytest.raises(ValueError, match="first in row 123"):
         fit_linear_svm(features, labels)
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "dimension", "C", "base_rate"),
+    [(150, 300, 1.0, 0.5), (200, 160, 10.0, 0.5), (400, 60, 100.0, 0.05)],
+)
+def test_rows_that_can_be_separated_are_solved_too(num_frames, dimension, C, base_rate):
+    # Rows of a length far from 1, with more entries than frames or a rare AU and a large C: the
+    # joint solver alone was left up to half of the objective above the minimum.
+    generator = np.random.default_rng(0)
+    features = generator.standard_normal((num_frames, dimension)).astype(np.float32)
+    scores = features @ generator.standard_normal((dimension, 2))
+    labels = np.where(scores > np.quantile(scores, 1 - base_rate, axis=0), 1, -1).astype(np.int8)
+    labels[generator.random(labels.shape) < 0.1] = 0
+    fitted = fit_linear_svm(features, labels, C, class_weight="balanced")
+    weights = frame_weights(labels, "balanced").astype(np.float64)
+    for au in range(2):
+        args = (features, labels[:, au], weights[:, au], C)
+        ours = objective(*args, fitted.weights[:, au].astype(np.float64), float(fitted.bias[au]))
+        assert fitted.objective[au] == pytest.approx(ours, rel=1e-4)
+        assert ours <= objective(*args, *oracle(*args)) * (1 + 1e-4)

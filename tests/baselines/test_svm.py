@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from baselines.feature_rows import free_memory
 from baselines.linear import fit_linear_svm
 from baselines.svm import Svm, SvmFaceHog, SvmGabor, SvmNetwork, SvmShape
 from harness.data.frames import UnlabelledError
@@ -157,7 +158,25 @@ def test_options_reach_the_extractor():
     assert network.features()[0].options["size"] == 112
 
 
-@pytest.mark.parametrize("costs", [(), (0.0,), (-1.0, 1.0)])
+@pytest.mark.parametrize("costs", [(), (0.0,), (-1.0, 1.0), (1.0, float("nan")), (float("inf"),)])
 def test_a_grid_of_costs_must_be_positive(costs):
     with pytest.raises(ValueError, match="C must list"):
         Svm.Options(C=costs)
+
+
+def test_memory_is_what_the_container_leaves(tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 8000 kB\n")
+    group = tmp_path / "group"
+    group.mkdir()
+    for name, text in {
+        "max": "3000000",
+        "current": "1500000",
+        "stat": "inactive_file 500000",
+    }.items():
+        (group / f"memory.{name}").write_text(text + "\n")
+    monkeypatch.setattr("baselines.feature_rows.MEMINFO", tmp_path / "meminfo")
+    groups = [(group, "memory.max", "memory.current", "inactive_file")]
+    monkeypatch.setattr("baselines.feature_rows.CONTROL_GROUPS", groups)
+    assert free_memory() == 2_000_000
+    (group / "memory.max").write_text("max\n")
+    assert free_memory() == 8000 * 1024

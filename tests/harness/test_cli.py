@@ -33,6 +33,8 @@ MISTAKES = {
     "suite file that is not there": (["plan", "nowhere.yaml"], "no suite file nowhere.yaml"),
     "status of nothing": (["status", "demo"], "holds no run"),
     "report of nothing": (["report", "demo"], "holds no run"),
+    "report of a folder without a run": (["report", "."], ". holds no run: it has no plan.json"),
+    "no time to wait": (["report", "demo", "--watch", "-1"], "seconds, more than 0"),
     "unknown preset": (["synth", "labb", "--out", "x"], "did you mean 'lab'"),
     "other size": (["synth", "lab", "--out", "x", "--size", "64"], "200 x 200"),
     "synth to nowhere": (["synth", "lab"], "--out"),
@@ -42,6 +44,15 @@ MISTAKES = {
     "unknown layout option": (
         ["audit", "bp4d", ".", "--set", "camera=left"],
         "unknown option 'camera'",
+    ),
+    "table to nowhere": (["audit", "bp4d", ".", "--csv", "no/x.csv"], "--csv no/x.csv: no file"),
+    "two answers": (
+        ["prepare", "bp4d", ".", "--out", "x", "--on-error", "skip", "--set", "on_error=refuse"],
+        "say different things",
+    ),
+    "pattern that leaves the folder": (
+        ["audit", "gft", ".", "--set", "codes_glob=/etc/*"],
+        "'/etc/*' is not a pattern of files below the folder",
     ),
     "option without value": (["audit", "bp4d", ".", "--set", "aus"], "NAME=VALUE"),
 }

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -191,7 +192,9 @@ MISTAKES = {
     "an AU that is not there": ({"--aus": "1,5"}, "no labels for AU5"),
     "AUs that are no numbers": ({"--aus": "AU1"}, "write AU numbers"),
     "no name": ({"--as": " "}, "--as"),
-    "list without a file": ({"--protocol": "list"}, "lists"),
+    "an AU twice": ({"--aus": "1,1"}, "--aus 1,1: write AU numbers, each once"),
+    "list without a file": ({"--protocol": "list"}, "--lists FILE"),
+    "across by protocol": ({"--protocol": "cross-dataset"}, "give --train"),
     "within and across": ({"--train": "elsewhere"}, "--protocol P .* or --train DATASET"),
     "neither within nor across": ({"--protocol": None}, "--protocol P .* or --train DATASET"),
 }
@@ -207,6 +210,30 @@ def test_a_mistake_writes_nothing(mistake, toy_dataset, predictions, tmp_path):
         score(predictions, *given)
     assert "\n" not in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == ["p.csv"]
+
+
+def test_predictions_that_are_not_there_are_one_line(toy_dataset, tmp_path):
+    with pytest.raises(UserError, match=r"/nowhere.csv: there is no such file or folder$"):
+        score("nowhere.csv", "--dataset", toy_dataset.folder, "--protocol", "3-fold", "--as", "ours",
+              "--kind", "probability")  # fmt: skip
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("kind: probabilty", "unknown kind 'probabilty'; did you mean 'probability'"),
+        ("kind: intensity", "needs --threshold"),
+        ("kind: score, format: openfac", "unknown format 'openfac'; did you mean 'openface'"),
+        ("kind: probability, threshold: 2", "up to 1"),
+    ],
+)
+def test_a_suites_row_is_refused_before_anything_runs(options, message, toy_dataset, predictions):
+    text = SUITE.format(folder=toy_dataset.folder, predictions=predictions)
+    Path("mine.yaml").write_text(text.replace("kind: probability", options))
+    with pytest.raises(UserError, match=message) as caught:
+        build_plan(load_suite("mine.yaml"))
+    assert str(caught.value).startswith("mine.yaml:")
 
 
 def test_a_run_takes_only_what_fits_it(old_run, other_dataset, predictions):

@@ -6,10 +6,10 @@ from hybrid.faces_on_device import (
     Crops,
     FacesOnDevice,
     colour_statistics,
+    filled,
     gathered,
     random_crops,
     reduced_faces,
-    sliced,
 )
 
 CPU = torch.device("cpu")
@@ -76,8 +76,17 @@ def test_the_device_path_cuts_what_the_host_path_cuts():
     faces = torch.randint(0, 256, (6, 20, 20, 3), dtype=torch.uint8)
     crops = random_crops(torch.arange(6), 20, 16, True, torch.Generator().manual_seed(0))
     assert crops.table[3].unique().tolist() == [0, 1]
-    on_host = sliced(faces, crops.table, torch.empty((6, 16, 16, 3), dtype=torch.uint8))
-    assert torch.equal(on_host, gathered(faces, crops.table, 16))
+    shift = torch.randn(3).repeat(16)
+    on_host = filled(faces, crops.table, 0.25, shift, torch.empty((6, 16, 16, 3)))
+    cut = gathered(faces, crops.table, 16).view(6, 16, 48) * 0.25 + shift
+    torch.testing.assert_close(on_host.view(6, 16, 48), cut, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("crop", [[6, 0, 0, 0], [0, 5, 0, 0], [0, 0, -1, 0], [-1, 0, 0, 1]])
+def test_a_crop_outside_its_face_is_an_error(crop):
+    faces = torch.zeros((6, 20, 20, 3), dtype=torch.uint8)
+    with pytest.raises(IndexError, match="outside"):
+        filled(faces, torch.tensor([crop]).T, 1.0, torch.zeros(48), torch.empty((1, 16, 16, 3)))
 
 
 def test_memory_is_used_again_only_for_the_batch_after_the_next(toy):

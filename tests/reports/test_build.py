@@ -61,6 +61,14 @@ def test_a_report_replaces_a_report_and_nothing_else(small, report, tmp_path):
         build(small, out)
 
 
+def test_a_place_that_cannot_be_written_is_one_line(small, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        UserError, match="file/out: no report can be written there: Not a directory"
+    ):
+        build(small, tmp_path / "file" / "out")
+
+
 def test_a_failure_while_writing_keeps_the_old_report(small, report, tmp_path, monkeypatch):
     out = Path(shutil.copytree(report, tmp_path / "out"))
     before = contents(out)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +62,18 @@ def test_the_same_jobs_are_no_finding(runs, tmp_path):
     assert {c.verdict for c in found} == {"same jobs"}
     assert {c.difference for c in found} == {0.0}
     assert circumstances(read_runs([runs[0], copied])) == []
+
+
+def test_the_same_jobs_with_other_numbers_are_a_finding(planted, runs, tmp_path):
+    copied = Path(shutil.copytree(runs[0], tmp_path / "copied"))
+    store = RunStore(copied)
+    for cell in store.plan().cells:
+        if (cell.method, cell.setting) == ("svm", "lab 3-fold"):
+            planted.replace_scores(store, cell.job, lambda t: t.assign(score_AU1=-t["score_AU1"]))
+    found = {(c.method, c.setting): c for c in changes(read_runs([runs[0], copied]))}
+    assert found["svm", "lab 3-fold"].verdict == "beyond noise"
+    assert found["svm", "lab 3-fold"].high < 0
+    assert found["hybrid", "lab 3-fold"].verdict == "same jobs"
 
 
 def test_other_frames_and_missing_parts_are_said(planted, runs, tmp_path):

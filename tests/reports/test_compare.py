@@ -7,9 +7,11 @@ from harness.metrics import ScoredFrames
 from harness.statistics.bootstrap import bootstrap, bootstrap_difference
 from harness.store import RunStore
 from reports.compare import compare
+from reports.evaluation import evaluate_run
 from reports.folds import read_fold
 from reports.measure import measure_setting
 from reports.run_view import RunView
+from reports.tables.per_au import per_au
 from reports.verdicts import verdict
 
 SETTING = "lab 3-fold"
@@ -98,3 +100,18 @@ def test_an_au_that_is_never_present_is_undefined_and_left_out(planted, tmp_path
     assert np.isnan(f1[2])
     assert f1[-1] == pytest.approx(np.nanmean(f1[:-1]))
     assert comparison.f1["anet"][2].mark == ""
+
+
+def test_whoever_comes_first_with_fewer_aus_is_the_one_not_ranked(planted, tmp_path):
+    plan = planted.planted_plan(methods=("partly", "whole"), settings=(("lab", "lab"),))
+    run = planted.make_run(tmp_path / "run", plan=plan, quality={"partly": 1.0, "whole": 1.0})
+    store = RunStore(run)
+    for cell in plan.cells:
+        if cell.method == "partly":
+            planted.replace_scores(store, cell.job, lambda t: t.assign(label_AU4=np.int8(0)))
+    measured, odd = measure_setting(RunView(run), SETTING, details=True)
+    comparison = compare(SETTING, measured)
+    assert comparison.ranked == ("whole",)
+    assert odd == []
+    support = per_au(evaluate_run(run), SETTING, "f1").rows[planted.AUS.index(4)].entries[2]
+    assert support.value == comparison.measured["whole"].present_L[planted.AUS.index(4)] > 0

@@ -11,6 +11,7 @@ from harness.errors import UserError
 from harness.metrics import ScoredFrames
 from harness.store import RunStore
 from reports.evaluation import evaluate_run
+from reports.figure import drawing, short, to_svg
 from reports.figures.base_rates import base_rates
 from reports.figures.critical_difference import critical_difference
 from reports.figures.every import every_figure
@@ -146,6 +147,22 @@ def test_the_video_that_was_asked_for_is_shown_where_it_is_tested(small):
     ].details.raster.sequence != ("lab:S02/T1")
     with pytest.raises(UserError, match=r"no setting tests the sequence 'lab:S99/T1'; .*lab:S0"):
         evaluate_run(small, video="lab:S99/T1")
+
+
+def test_long_names_fit_beside_an_axis():
+    assert short("openface-presence") == "openface-presence"
+    long = short("a-very-long-name-of-a-method-that-goes-on-and-on")
+    assert len(long) == 28
+    assert long.startswith("a-very-long-name-")
+    assert long.endswith("-and-on")
+
+
+def test_names_of_other_scripts_draw_without_a_warning(recwarn):
+    with drawing(3, 1) as (figure, hover):
+        figure.text(0.5, 0.5, "模型")
+        svg = to_svg(figure, hover)
+    assert "模型" in svg
+    assert not list(recwarn)
 
 
 def test_spans():

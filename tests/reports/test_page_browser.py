@@ -39,8 +39,10 @@ filter.value = "mean";
 filter.dispatchEvent(new Event("input"));
 found.filtered = aus();
 const box = document.querySelector('.chips input[value="svm"]');
+heads[1].dataset.method = "svm"; // as the columns of a method have it, under a heading of several
 box.click();
 found.withoutSvm = names();
+found.groups = [...table.tHead.rows[0].cells].map((one) => one.colSpan);
 found.columns = [...perAu.querySelectorAll("thead th")].filter((h) => !h.hidden).length;
 const paper = () => getComputedStyle(document.body).backgroundColor;
 found.light = paper();
@@ -121,6 +123,7 @@ def test_filtering(seen):
     assert seen["filtered"] == ["Mean"]
     assert seen["withoutSvm"] == ["anet", "hybrid"]
     assert seen["columns"] == 6
+    assert seen["groups"][:3] == [1, 1, 2]
 
 
 def test_light_and_dark(seen):

@@ -13,7 +13,7 @@ from reports.figures.search_importance import search_importance
 from reports.figures.search_map import search_map
 from reports.figures.search_parallel import search_parallel
 from reports.figures.search_timeline import search_timeline
-from reports.search import axis_of, search_of
+from reports.search import axis_of, search_of, search_problems
 from reports.tables.search import search_tables
 
 SPACE = {
@@ -146,6 +146,20 @@ def test_a_search_that_cannot_be_read_is_left_out(searched, damage):
     assert search_tables(evaluation) == []
     for draw in (search_map, search_parallel, search_importance, search_timeline):
         assert draw(evaluation) is None
+
+
+def test_damage_to_a_search_is_said(searched, tmp_path):
+    assert search_problems(evaluate_run(searched)) == []
+    folder = searched / "search"
+    (folder / "trials.jsonl").write_text("{")
+    assert search_of(evaluate_run(searched)).trials  # each trial's own record is there still
+    for file in (folder / "trials").iterdir():
+        file.unlink()
+    page = (build(searched, tmp_path / "a") / "report.html").read_text()
+    assert "search/trials.jsonl is missing or damaged" in page
+    (folder / "search.json").write_text("{")
+    page = (build(searched, tmp_path / "b") / "report.html").read_text()
+    assert "search/search.json is damaged" in page
 
 
 def test_an_unfinished_search_shows_what_there_is(searched):

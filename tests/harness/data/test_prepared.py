@@ -107,6 +107,15 @@ def test_the_fingerprint_follows_the_content(tmp_path, field):
     assert before != after
 
 
+@pytest.mark.parametrize("name", ["faces.npy", "labels.npy", "landmarks.npy"])
+def test_an_array_cut_short_is_named(name, tmp_path):
+    fill(builder(tmp_path / "set"), range(3))
+    file = tmp_path / "set" / name
+    file.write_bytes(file.read_bytes()[:-7])
+    with pytest.raises(UserError, match=rf"{name} is damaged"):
+        PreparedDataset(tmp_path / "set").frames()
+
+
 def test_a_folder_without_a_dataset_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no dataset\.json"):
         PreparedDataset(tmp_path)

@@ -58,7 +58,7 @@ def test_pyfeat(table, tmp_path):
     pyfeat(table, values).to_csv(tmp_path / "all.csv", index=False)
     name, matched = scores(tmp_path / "all.csv", table, "probability")
     assert name == "pyfeat"
-    np.testing.assert_allclose(matched.scores, values - 0.5, atol=1e-6)
+    np.testing.assert_allclose(1 / (1 + np.exp(-matched.scores.clip(-80))), values, atol=1e-6)
     assert "+1 on frame numbers" in matched.notes[0]
 
 
@@ -81,7 +81,7 @@ def test_plain_in_any_order_as_csv_or_parquet_with_subjects(table, tmp_path):
     data.to_parquet(tmp_path / "a.parquet")
     for name in ("a.csv", "a.parquet"):
         _, matched = scores(tmp_path / name, table, "probability")
-        np.testing.assert_allclose(matched.scores, values - 0.5, atol=1e-6)
+        np.testing.assert_allclose(1 / (1 + np.exp(-matched.scores.clip(-80))), values, atol=1e-6)
 
 
 def test_the_digest_follows_content_and_names(tmp_path):
@@ -104,6 +104,14 @@ DAMAGES = {
     "frame numbers with fractions": (
         "sequence,number,AU1\ns,1.5,0\ns,x,0\ns,3,0\n",
         "2 cells of column 'number' are not whole frame numbers: 1.5, x",
+    ),
+    "a frame number beyond all": (
+        "sequence,number,AU1\ns,1,0\ns,1e30,0\n",
+        "1 cells of column 'number' are not whole frame numbers: 1e\\+30",
+    ),
+    "no name of a sequence": (
+        "sequence,number,AU1\ns,1,0\n,1,0\nt,1,0\n,2,0\n",
+        "2 cells of column 'sequence' are empty: in rows 2, 4",
     ),
 }
 

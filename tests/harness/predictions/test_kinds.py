@@ -29,6 +29,15 @@ def test_what_equals_the_threshold_is_present():
     assert (to_scores(np.array([0.0, 1.0]), "presence", 0.5) > 0).tolist() == [False, True]
 
 
+def test_small_probabilities_keep_their_order_and_their_meaning():
+    given = np.array([0, 1e-12, 1e-9, 1e-3, 0.5, 0.9, 1 - 1e-9, 1])
+    scores = to_scores(given, "probability", 0.5)
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores) > 0).all()
+    read_back = 1 / (1 + np.exp(-scores.astype(np.float64).clip(-700)))
+    np.testing.assert_allclose(read_back, given, rtol=1e-5, atol=1e-30)
+
+
 @pytest.mark.parametrize(
     ("kind", "bad"),
     [("presence", 0.5), ("probability", 1.2), ("probability", -0.1), ("intensity", -1)],

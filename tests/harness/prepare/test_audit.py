@@ -1,5 +1,6 @@
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -76,12 +77,41 @@ def test_every_picture_only_when_asked(folder):
     picture = next(
         p for p in picture.parent.iterdir() if int(p.stem) == int(codes[-1].split(",")[0]) - 1
     )
-    picture.write_bytes(picture.read_bytes()[:200])
+    cv2.imwrite(str(picture), np.zeros((50, 50, 3), np.uint8))
     adapter = open_adapter("bp4d", folder)
     assert not audit(adapter).wrong
     check = rows(audit(adapter, every_picture=True))["problems: pictures"]
     assert check.verdict == "wrong"
     assert picture.name in check.detail
+
+
+def last_coded(folder, subject):
+    """The last coded picture of a subject's first task."""
+    last = (folder / f"AUCoding/AU_OCC/{subject}_T1.csv").read_text().splitlines()[-1]
+    pictures = (folder / f"Sequences(2D+3D)/{subject}/T1").iterdir()
+    return next(p for p in pictures if int(p.stem) == int(last.split(",")[0]) - 1)
+
+
+def test_ends_of_files_are_looked_at_without_decoding(folder):
+    cut, nowhere = last_coded(folder, "F001"), last_coded(folder, "M001")
+    cut.write_bytes(cut.read_bytes()[:200])
+    nowhere.unlink()
+    nowhere.symlink_to(folder / "nowhere")
+    check = rows(audit(open_adapter("bp4d", folder)))["problems: pictures"]
+    assert (check.verdict, check.found) == ("wrong", "2")
+    assert f"{cut.name}: JPEG cut short" in check.detail
+    assert f"{nowhere.name}: cannot be read" in check.detail
+
+
+def test_a_video_that_is_too_short_is_told_without_decoding_all(tmp_path):
+    write_layout("gft", Standin(subjects=1, tasks=1, lost=()), tmp_path / "gft", size=(100, 100))
+    file = tmp_path / "gft/AUCoding/001A.csv"
+    lines = file.read_text().splitlines()
+    cells = lines[-1].split(",")
+    file.write_text("\n".join([*lines, ",".join([str(int(cells[0]) + 1), *cells[1:]])]) + "\n")
+    check = rows(audit(open_adapter("gft", tmp_path / "gft")))["problems: pictures"]
+    assert check.verdict == "wrong"
+    assert f"001A.mp4: stops after frame {cells[0]}" in check.detail
 
 
 class WholeBp4d(Bp4d):

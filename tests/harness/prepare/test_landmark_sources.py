@@ -38,6 +38,9 @@ def test_openface_frames_below_the_confidence_are_lost(points, tmp_path):
         (lambda t: t.replace("x_30", "x_99", 1), "no column 'x_30'"),
         (lambda t: t.replace("0.98", "high", 1), "line 2: is damaged"),
         (lambda t: t.replace("\n2, ", "\n1, ", 1), "holds a frame twice"),
+        (lambda t: t.replace("\n2, ", "\nnan, ", 1), "line 3: nan is not the number"),
+        (lambda t: t.replace("\n2, ", "\n1.5, ", 1), "line 3: 1.5 is not the number"),
+        (lambda t: t.replace("0.98, 1", "nan, 1", 1), "line 2: holds points that are no numbers"),
         (lambda t: "", "is empty"),
     ],
 )

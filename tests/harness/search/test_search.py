@@ -124,6 +124,22 @@ def test_early_stopping_a_grid_and_failures(shared_ray, suite, tmp_path, capsys)
     assert "failed   depth 6, margin 0.3  (ArithmeticError: planted fault)" in said
 
 
+def test_a_trial_whose_process_dies_is_made_again(shared_ray, suite, tmp_path, capsys):
+    file = suite("algorithm: grid", method="DyingOnce", options=f"mark: {tmp_path / 'mark'}")
+    text = file.read_text().replace("{uniform: [0.1, 1.0]}", "[0.3, 0.7]")
+    file.write_text(text.replace("{int: [1, 6]}", "[3, 4]"))
+    result = run_search(str(file), str(tmp_path / "run"))
+    assert {trial["state"] for trial in result.trials} == {"finished"}
+    assert [len(trial["rows"]) for trial in result.trials] == [3] * 8
+    assert result.search["agreed"] == {"inner.depth": 4, "inner.margin": 0.7}
+    assert capsys.readouterr().out.count("] lost ") == 1
+
+
+def test_a_place_that_cannot_be_written_to_is_said_first(suite):
+    with pytest.raises(UserError, match="cannot write to the run folder /dev/null/run"):
+        run_search(str(suite()), "/dev/null/run")
+
+
 def test_all_trials_failing_is_one_line_with_the_first_cause(shared_ray, suite, tmp_path):
     file = suite("trials: 2", options="fail_when_deeper: 0")
     with pytest.raises(UserError) as error:
@@ -131,7 +147,9 @@ def test_all_trials_failing_is_one_line_with_the_first_cause(shared_ray, suite, 
     assert str(error.value) == (
         "all 2 trials of fold 1 failed; first: ArithmeticError: planted fault"
     )
-    with pytest.raises(UserError, match="a trial needs 64 CPU, the cluster has 2"):
+    with pytest.raises(
+        UserError, match=r"needs 64 CPU, no node has that much \(there are: 2 CPU\)"
+    ):
         run_search(str(suite("cpus: 64", name="greedy")), str(tmp_path / "greedy"))
     never = suite("trials: 2\n  metric: accuracy", name="never")
     with pytest.raises(UserError, match="first: the metric 'accuracy' is never reported by"):
