@@ -235,12 +235,12 @@ class CnnTraining:
             group["lr"] = group["lr_factor"] * rate
         with autocast(self.device, options.precision):
             logits_BL, _ = model(faces)
-        loss = cross_entropy_sum(logits_BL, self.labels[rows], self.positive_weights_L)
-        loss = loss / self._denominator(whole)
-        (loss * context.world_size).backward()
+        total = cross_entropy_sum(logits_BL, self.labels[rows], self.positive_weights_L)
+        share = 1 / self._denominator(whole)
+        (total * (share * context.world_size)).backward()
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        return loss.detach()
+        return total.detach() * share
 
     def crops(self, plan: list[np.ndarray], first: int) -> Iterator[Crops]:
         """This worker's crops of each batch; drawn for the whole batch, alike on every worker."""

@@ -68,6 +68,9 @@ def ray_cluster(
         address: of a running cluster (``"auto"`` or ``host:port``); None starts a local instance.
         cpus, gpus: of the local instance; None means those of the machine.
         log: file that takes what Ray would otherwise print on the terminal.
+
+    Raises:
+        UserError: if the cluster cannot be reached, or is asked to have other CPUs or GPUs.
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
     import ray
@@ -82,6 +85,10 @@ def ray_cluster(
             "include_dashboard": False,
         }
     else:
+        if cpus is not None or gpus is not None:
+            raise UserError(
+                f"--cpus and --gpus size a local Ray instance; the cluster at {address} has its own"
+            )
         check_reachable(address)
         options = {"address": address}
     _divert_messages(log)

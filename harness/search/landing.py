@@ -52,7 +52,9 @@ class Landing(Callback):
                 "final": {},
                 "cost": {},
             }
-            store.write_trial(record, task.search, suggestion_number(trial.config, trial.trial_id))
+            store.write_trial(
+                record, task.search, suggestion_number(trial.config, self.task.dimensions)
+            )
         self._say(trial, "lost" if record.get("lost") else "failed", record["error"])
 
     def _key(self, trial: Any) -> str:
@@ -62,7 +64,7 @@ class Landing(Callback):
     def _say(self, trial: Any, ended: str, detail: str) -> None:
         chosen = decoded(trial.config, self.task.dimensions)
         options = ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in chosen.items())
-        number = suggestion_number(trial.config, trial.trial_id) + 1
+        number = suggestion_number(trial.config, self.task.dimensions) + 1
         place = f"fold {self.task.fold} {number:>3}/{self.num_trials}"
         print(f"[{place}] {ended:<8} {options}  ({detail})", flush=True)
 

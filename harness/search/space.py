@@ -233,6 +233,14 @@ def optuna_space(dimensions: tuple[Dimension, ...]) -> dict[str, Any]:
     return found
 
 
-def suggestion_number(config: Mapping[str, Any], trial_id: str) -> int:
-    """Place of a suggestion in its experiment, from 0; a grid's trials carry it in their name."""
-    return int(config[NUMBER]) if NUMBER in config else int(trial_id.rpartition("_")[2])
+def suggestion_number(config: Mapping[str, Any], dimensions: tuple[Dimension, ...]) -> int:
+    """Place of a suggestion in its experiment, from 0; of a point of a grid, its place in that,
+    the first dimension running fastest."""
+    if NUMBER in config:
+        return int(config[NUMBER])
+    number, stride = 0, 1
+    for dimension in dimensions:
+        values = [encoded(value) for value in dimension.grid()]
+        number += stride * values.index(config[dimension.name])
+        stride *= len(values)
+    return number

@@ -45,7 +45,7 @@ class TrialActor(tune.Trainable):
         self._training.stop()
 
     def _begin(self, config: dict[str, Any]) -> None:
-        number = suggestion_number(config, self.trial_id)
+        number = suggestion_number(config, self._task.dimensions)
         chosen = decoded(config, self._task.dimensions)
         self._training = _Training(self._task, chosen, number, self._frames)
 

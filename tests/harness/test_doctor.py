@@ -96,6 +96,8 @@ def test_a_gpu_that_torch_does_not_see_is_wrong(monkeypatch):
 
 
 def test_places_that_cannot_be_written_or_are_full_are_wrong(tmp_path, monkeypatch):
+    usage = room.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: usage._replace(free=50e9))
     assert check_place("runs", tmp_path / "a" / "b").verdict == "ok"
     assert not (tmp_path / "a").exists()
     (tmp_path / "file").write_text("")
@@ -103,7 +105,6 @@ def test_places_that_cannot_be_written_or_are_full_are_wrong(tmp_path, monkeypat
         found = check_place("runs", folder)
         assert found.verdict == "wrong"
         assert "make" in found.mend
-    usage = room.shutil.disk_usage(tmp_path)
     for free, verdict in ((0.5e9, "wrong"), (5e9, "note"), (50e9, "ok")):
         monkeypatch.setattr(room.shutil, "disk_usage", lambda _, f=free: usage._replace(free=f))
         assert check_place("runs", tmp_path).verdict == verdict

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.engine.cluster import ray_cluster
 from harness.engine.preflight import _look, _marked, check_room
 from harness.engine.reach import check_reachable
 from harness.errors import UserError
@@ -96,6 +97,11 @@ def test_a_folder_that_cannot_be_written_to_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write to the run folder .*/file/run: Not a dir"):
         RunStore(tmp_path / "file" / "run").check_writable()
+
+
+def test_a_cluster_that_is_joined_keeps_its_own_size():
+    with pytest.raises(UserError, match="has its own"), ray_cluster("127.0.0.1:1", cpus=2):
+        pass
 
 
 def test_an_address_where_nothing_answers_is_said_at_once():

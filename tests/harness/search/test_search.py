@@ -131,6 +131,7 @@ def test_a_trial_whose_process_dies_is_made_again(shared_ray, suite, tmp_path, c
     result = run_search(str(file), str(tmp_path / "run"))
     assert {trial["state"] for trial in result.trials} == {"finished"}
     assert [len(trial["rows"]) for trial in result.trials] == [3] * 8
+    assert [trial["number"] for trial in result.trials] == [0, 1, 2, 3] * 2
     assert result.search["agreed"] == {"inner.depth": 4, "inner.margin": 0.7}
     assert capsys.readouterr().out.count("] lost ") == 1
 
