@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness.search.planning import SearchPlan
 from harness.search.records import SearchStore
 from harness.search.space import Dimension, encoded
-from harness.search.trial import TrialTask
+from harness.search.trial_task import TrialTask
 
 if TYPE_CHECKING:
     from ray import tune

@@ -13,7 +13,8 @@ from ray.tune import Callback
 
 from harness.search.records import SearchStore
 from harness.search.space import decoded, suggestion_number
-from harness.search.trial import TrialTask, describe_failed
+from harness.search.trial import describe_failed
+from harness.search.trial_task import TrialTask
 
 
 class Landing(Callback):

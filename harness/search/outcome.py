@@ -20,7 +20,7 @@ import yaml
 
 from harness.search.planning import SearchPlan
 from harness.search.space import Dimension, encoded, optuna_space, with_choice
-from harness.search.trial import TrialTask
+from harness.search.trial_task import TrialTask
 
 Record = Mapping[str, Any]
 

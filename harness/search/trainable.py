@@ -14,7 +14,8 @@ from typing import Any
 from ray import tune
 
 from harness.search.space import decoded, suggestion_number
-from harness.search.trial import TrialEnded, TrialFrames, TrialTask, run_trial
+from harness.search.trial import TrialEnded, TrialFrames, run_trial
+from harness.search.trial_task import TrialTask
 
 STOP_SECONDS = 60.0
 

@@ -23,7 +23,6 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +34,11 @@ from harness.data.places import open_dataset
 from harness.errors import UserError
 from harness.method import Method, Model
 from harness.plan.jobs import digest
-from harness.plan.resolve import ResolvedMethod, ResolvedStage, method_with
-from harness.protocol import Split
+from harness.plan.resolve import ResolvedMethod, ResolvedStage
 from harness.provenance import Meter
 from harness.registry import load_method
-from harness.search.records import SEARCH_VERSION, SearchStore
-from harness.search.space import Dimension, with_choice
+from harness.search.records import SearchStore
+from harness.search.trial_task import TrialTask, stage_identity
 from harness.threads import limited_threads
 from harness.tracking.mode import redacted
 
@@ -55,73 +53,6 @@ class TrialEnded(BaseException):
     def __init__(self, *, stopped: bool) -> None:
         super().__init__()
         self.stopped = stopped
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialTask:
-    """Everything that the trials of one fold are told, but for the options that each is to try.
-
-    Attributes:
-        search: key of the search; ``run_folder`` where it leaves its records.
-        row, path, options: the row of the suite, its method, and its options as the suite has them.
-        dimensions: what is searched.
-        metric, mode: what is to be large or small.
-        epochs, seconds: where a trial ends at the latest.
-        setting, fold, fold_position: where it is searched, for the records.
-        dataset, identity, aus, split, seed: what it is trained and measured on; ``split`` has no
-            test part.
-        stages: folder of the trained model, by the identity of each stage that all trials share.
-        threads, device: what it computes on.
-    """
-
-    search: str
-    run_folder: Path
-    row: str
-    path: str
-    options: Mapping[str, Any]
-    dimensions: tuple[Dimension, ...]
-    metric: str
-    mode: str
-    epochs: int | None
-    seconds: float | None
-    setting: str
-    fold: str
-    fold_position: int
-    dataset: str
-    identity: str
-    aus: tuple[int, ...]
-    split: Split
-    seed: int
-    stages: Mapping[str, str]
-    threads: int
-    device: str
-
-    def __post_init__(self) -> None:
-        assert not self.split.test, "a trial must not be told who is tested"
-
-    def method(self, chosen: Mapping[str, Any]) -> ResolvedMethod:
-        """The method with the chosen options, its stages and features."""
-        return method_with(self.row, self.path, with_choice(self.options, self.dimensions, chosen))
-
-    def key(self, method: ResolvedMethod) -> str:
-        """Hash of everything that can change a trial's result."""
-        return digest(
-            "trial",
-            SEARCH_VERSION,
-            stage_identity(method),
-            {identity: Path(folder).parent.name for identity, folder in self.stages.items()},
-            [self.identity, self.split.train, self.split.validation],
-            list(self.aus),
-            self.seed,
-            [self.metric, self.mode, self.epochs, self.seconds],
-        )
-
-
-def stage_identity(method: ResolvedMethod, stage: ResolvedStage | None = None) -> str:
-    """What a method is apart from what it is trained on: two that agree in it share a training."""
-    inner = {name: stage_identity(s.row, s) for name, s in method.stages.items()}
-    ground = [stage.asked.on, stage.asked.dataset] if stage else []
-    return digest(method.path, method.code_version, method.options, method.stored, inner, ground)
 
 
 class TrialFrames:
@@ -378,8 +309,3 @@ def _instance(method: ResolvedMethod) -> Method:
 
 def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def split_without_test(split: Split) -> Split:
-    """A split of which nobody is told who is tested."""
-    return Split(**{**asdict(split), "test": ()})
