@@ -30,7 +30,7 @@ from harness.synthetic.seeds import stream
 from harness.synthetic.skin import TEXTURE, paint
 
 CPU_BATCH = 8  # small, so that a batch stays in the cache
-GPU_BATCH = 256
+GPU_BATCH = 512  # a thousand small kernels a batch: few frames would wait for their launches
 _CROWDING = 0.7  # folds that fall together deepen each other ever less
 
 
@@ -100,4 +100,12 @@ class Renderer:
         self._noise.add(picture, start)
         pixels = picture.add_(0.5).clamp_(0, 255).to(torch.uint8)
         tracked = landmarks + tensor(acted.landmark_noise)
-        return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy(), tracked.cpu().numpy()
+        return on_host(pixels.permute(0, 2, 3, 1).contiguous()), on_host(tracked)
+
+
+def on_host(array: torch.Tensor) -> np.ndarray:
+    """The numbers as a numpy array; from a GPU by way of pinned memory, several times as fast."""
+    if array.device.type == "cuda":
+        pinned = torch.empty(array.shape, dtype=array.dtype, pin_memory=True)
+        array = pinned.copy_(array)
+    return array.cpu().numpy()

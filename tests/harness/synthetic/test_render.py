@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.synthetic.camera import SensorNoise
 from harness.synthetic.geometry import landmarks
 from harness.synthetic.motion import performance
 from harness.synthetic.preview import combined, expressions, still
@@ -181,3 +182,11 @@ def test_a_gpu_renders_the_same_pictures():
     cpu = rendered(acted, person=1).astype(int)
     gpu = np.concatenate([f for _, f, _ in Renderer("lab", 0, 1, 0, "cuda").batches(acted)])
     assert np.abs(cpu - gpu).max() <= 2
+
+
+def test_noise_by_one_indexing_is_the_noise_frame_by_frame():
+    random = np.random.default_rng(3)
+    noise = SensorNoise(random, 40, 2.0, torch.device("cpu"))
+    picture = torch.zeros((9, 3, 40, 40))
+    noise.add(picture, 4090)
+    assert torch.equal(picture, noise.gathered(np.arange(4090, 4099)))
