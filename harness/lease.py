@@ -161,17 +161,17 @@ class Lease:
             now = own.written if own else time.time()
         claims = []
         for name, found in listed.items():
-            said = _parsed(self.folder.read(name))
-            if said is not None:
-                claims.append(
-                    _Claim(
-                        name=name,
-                        holder=str(said.get("holder", "another process")),
-                        holds=said.get("state") == "holds",
-                        silent=now - found.written,
-                        gone=_is_gone(said),
-                    )
+            # what cannot be read may be just being written: whoever it is, is not nobody
+            said = _parsed(self.folder.read(name)) or {}
+            claims.append(
+                _Claim(
+                    name=name,
+                    holder=str(said.get("holder", "another process")),
+                    holds=said.get("state") == "holds",
+                    silent=now - found.written,
+                    gone=bool(said) and _is_gone(said),
                 )
+            )
         return claims
 
     def _dead(self, claim: _Claim) -> bool:

@@ -122,6 +122,17 @@ def test_of_many_who_ask_at_once_one_holds_at_a_time(folder, monkeypatch):
     assert max(most) == 1
 
 
+def test_an_object_that_cannot_be_read_just_now_is_somebody(folder, monkeypatch):
+    """Some servers show an object that is being written again as empty."""
+    monkeypatch.setattr("harness.lease.random.uniform", lambda low, high: 0.01)
+    folder.write("theirs.json", b"")
+    with pytest.raises(UserError, match="run by another process"), Lease(folder).held():
+        pass
+    time.sleep(2.2)
+    with Lease(folder, expiry=1).held():
+        assert len(folder.listing()) == 1
+
+
 def test_a_holder_that_was_cut_off_stops_when_somebody_else_is_in_its_place(folder):
     lease = Lease(folder, beat=0.1, expiry=2)
     write, begun = lease._write, time.monotonic()
