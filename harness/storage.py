@@ -2,7 +2,8 @@
 
 An address is a path (local or NFS, also `file://…`) or, for object storage, what
 ``pyarrow.fs.FileSystem.from_uri`` takes: ``s3://bucket/folder``, with ``?endpoint_override=…`` and
-``region=…`` for other servers than Amazon's (or ``AWS_ENDPOINT_URL``), or ``gs://bucket/folder``.
+``region=…`` for other servers than Amazon's (or ``AWS_ENDPOINT_URL``), or ``gs://bucket/folder``,
+``gs://anonymous@bucket/folder`` for a public one.
 Keys and passwords never stand in an address, because addresses stand in plans and messages.
 
 What holds of an object store, and all that is built on: an object is written whole or not at all, a
@@ -28,14 +29,17 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from harness.errors import UserError
 
 SCHEMES = ("s3", "gs", "gcs")
+GOOGLE = ("gs://", "gcs://")
 AT_ONCE = 16  # requests in flight when many files are moved
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60
+GOOGLE_RETRY_SECONDS = 5  # how long pyarrow goes on by itself, twice for a write
 PATIENCE = (1, 2, 4, 8, 16, 30)  # seconds between tries when the storage cannot be reached
 PASSING = (  # what pyarrow says of troubles that pass
     "NETWORK_CONNECTION",
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
     "SLOW_DOWN",
-    "SERVICE_UNAVAILABLE",
     "INTERNAL_FAILURE",
     "THROTTL",
     "REQUEST_TIMEOUT",
@@ -69,7 +73,9 @@ def plain_address(address: str | Path, base: Path | None = None) -> str:
     if scheme not in SCHEMES:
         raise UserError(f"{text}: unknown kind of storage {scheme!r}: give a path, s3:// or gs://")
     parts = urlsplit(text)
-    if "@" in parts.netloc:
+    keys = parts.netloc.rpartition("@")[0]
+    public = keys == "anonymous" and text.startswith(GOOGLE)
+    if keys and not public:
         raise UserError(
             f"{scheme}://…@{parts.netloc.rpartition('@')[2]}: an address must hold no keys; give "
             "them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -125,8 +131,9 @@ class RemoteFolder:
 
         os.environ.setdefault("AWS_EC2_METADATA_DISABLED", _no_metadata())
         address = self.address
-        if address.startswith(("gs://", "gcs://")) and "retry_limit_seconds" not in address:
-            address += ("&" if "?" in address else "?") + "retry_limit_seconds=30"
+        if address.startswith(GOOGLE) and "retry_limit_seconds" not in address:
+            limit = f"retry_limit_seconds={GOOGLE_RETRY_SECONDS}"
+            address += ("&" if "?" in address else "?") + limit
         try:
             filesystem, path = fs.FileSystem.from_uri(address)
         except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
@@ -158,6 +165,15 @@ class RemoteFolder:
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
+    def _put(self, name: str, act: Callable[[Any, str], None]) -> None:
+        """Does something that writes an object: what the storage does not find is its bucket."""
+        try:
+            self._try(name, act)
+        except FileNotFoundError as error:
+            if error.filename:
+                raise  # a file of this machine
+            raise StorageError(f"{self.where(name)}: {ADVICE['NO_SUCH_BUCKET']}") from error
+
     def read(self, name: str) -> bytes | None:
         """The bytes of an object, or None if there is none of that name."""
 
@@ -177,7 +193,7 @@ class RemoteFolder:
             with filesystem.open_output_stream(path) as stream:
                 stream.write(data)
 
-        self._try(name, act)
+        self._put(name, act)
 
     def delete(self, names: Iterable[str]) -> None:
         """Deletes objects; one that is gone already is no error."""
@@ -211,10 +227,16 @@ class RemoteFolder:
         """Names of the folders in a folder."""
         from pyarrow import fs
 
+        # Google's lists a folder only where somebody made it, and goes through all in either case.
+        flat = self.address.startswith(GOOGLE)
+
         def act(filesystem: Any, path: str) -> set[str]:
-            selector = fs.FileSelector(path, allow_not_found=True)
-            infos = filesystem.get_file_info(selector)
-            return {info.base_name for info in infos if not info.is_file}
+            selector = fs.FileSelector(path, recursive=flat, allow_not_found=True)
+            found = [
+                (info.path[len(path) + 1 :].partition("/"), info.is_file)
+                for info in filesystem.get_file_info(selector)
+            ]
+            return {first for (first, inside, _), is_file in found if inside or not is_file}
 
         return self._try(name, act)
 
@@ -227,7 +249,7 @@ class RemoteFolder:
                 with files[name].open("rb") as source, filesystem.open_output_stream(path) as sink:
                     shutil.copyfileobj(source, sink, 1 << 22)
 
-            self._try(name, act)
+            self._put(name, act)
 
         _all_of(send, list(files))
 
@@ -293,6 +315,12 @@ ADVICE = {
     "SIGNATURE_DOES_NOT_MATCH": "the secret key is wrong (AWS_SECRET_ACCESS_KEY)",
     "EXPIRED_TOKEN": "the credentials have expired",
     "NETWORK_CONNECTION": "the server cannot be reached",
+    "OAuth2 access token": "no credentials of Google Cloud were found: run `gcloud auth "
+    "application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS",
+    "PERMISSION_DENIED": "access denied: these credentials have not the right to do that",
+    "UNAUTHENTICATED": "access denied: it wants credentials (GOOGLE_APPLICATION_CREDENTIALS)",
+    "Could not connect to server": "the server cannot be reached",
+    "Could not resolve host": "the server cannot be reached",
 }
 
 
@@ -301,6 +329,7 @@ def _reason(error: BaseException) -> str:
     text = " ".join(str(error).split())
     text = re.sub(r" \(Request ID: \S+\)", "", text)
     text = re.sub(r" Detail: .*$", "", text)
+    text = re.sub(r" error_info=.*$", "", text)
     for word, meaning in ADVICE.items():
         if word in text:
             operation = re.search(r"during (\w+) operation", text)

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from gcs_server import gcs_server
 from s3_server import s3_server
 
 from harness.errors import UserError
@@ -15,15 +16,15 @@ from harness.lease import Lease, file_lock, file_lock_held
 from harness.storage import RemoteFolder, StorageError
 
 
-@pytest.fixture(scope="module")
-def bucket():
-    with s3_server() as found:
+@pytest.fixture(scope="module", params=[s3_server, gcs_server])
+def bucket(request):
+    with request.param() as found:
         yield found
 
 
 @pytest.fixture
 def folder(bucket, request):
-    return RemoteFolder(bucket.address(f"runs/{request.node.name}/drivers"))
+    return RemoteFolder(bucket.address(f"runs/{request.node.originalname}/drivers"))
 
 
 def claim(folder, name, **said):

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from gcs_server import gcs_server
 from s3_server import s3_server
 
 from harness.context import LocalContext
@@ -34,9 +35,9 @@ def job(key, needs=(), kind="cell"):
     )
 
 
-@pytest.fixture(scope="module")
-def bucket():
-    with s3_server() as found:
+@pytest.fixture(scope="module", params=[s3_server, gcs_server])
+def bucket(request):
+    with request.param() as found:
         yield found
 
 
@@ -71,7 +72,7 @@ def on_node(tmp_path, monkeypatch, bucket, request):
 
     def seen_by(name):
         monkeypatch.setenv("AUBENCH_CACHE", str(tmp_path / name))
-        return open_run(bucket.address(f"runs/{request.node.name}"))
+        return open_run(bucket.address(f"runs/{request.node.originalname}"))
 
     return seen_by
 
@@ -179,11 +180,12 @@ def test_the_cost_of_states_does_not_grow_with_the_jobs(store, plan, monkeypatch
 
 
 def test_a_place_with_other_things_is_refused(bucket, on_node):
-    bucket.client.put_object(
-        Bucket=bucket.name, Key="runs/test_a_place_with_other_things_is_refused/x", Body=b""
-    )
-    with pytest.raises(UserError, match="holds other files and is not a run"):
-        on_node("driver").check_place()
+    place = on_node("driver")
+    for name in ("x", "deep/x"):
+        place.remote.write(name, b"")
+        with pytest.raises(UserError, match="holds other files and is not a run"):
+            place.check_place()
+        place.remote.delete([name])
     empty = RemoteRun(bucket.address("runs/nothing-there"))
     empty.check_place()
     assert not empty.exists

@@ -1,9 +1,10 @@
-"""Object storage by address, against a real S3-compatible server; and what addresses may be."""
+"""Object storage by address, against servers of both protocols; and what addresses may be."""
 
 import pickle
 import time
 
 import pytest
+from gcs_server import gcs_server
 from s3_server import s3_server
 
 from harness.errors import UserError
@@ -16,9 +17,16 @@ def bucket():
         yield found
 
 
-@pytest.fixture
-def folder(bucket, request):
-    return RemoteFolder(bucket.address(f"storage/{request.node.name}"))
+@pytest.fixture(scope="module")
+def google():
+    with gcs_server() as found:
+        yield found
+
+
+@pytest.fixture(params=["bucket", "google"])
+def folder(request):
+    bucket = request.getfixturevalue(request.param)
+    return RemoteFolder(bucket.address(f"storage/{request.node.originalname}"))
 
 
 def test_an_address_has_one_spelling(tmp_path, monkeypatch):
@@ -41,6 +49,8 @@ def test_an_address_has_one_spelling(tmp_path, monkeypatch):
         ("s3://lab", "give a bucket and a folder in it"),
         ("s3:///x", "give a bucket and a folder in it"),
         ("s3://key:hidden@lab/x", "must hold no keys"),
+        ("s3://anonymous@lab/x", "must hold no keys"),
+        ("gs://hidden@lab/x", "must hold no keys"),
     ],
 )
 def test_a_bad_address_is_refused_without_its_secrets(address, complaint):
@@ -87,23 +97,51 @@ def test_a_folder_is_handed_to_other_processes(folder):
     assert pickle.loads(pickle.dumps(folder)).read("a") == b"one"
 
 
-def test_the_server_may_be_named_by_the_environment(bucket, folder, monkeypatch):
+def test_the_server_may_be_named_by_the_environment(bucket, monkeypatch):
+    folder = RemoteFolder(bucket.address("storage/named"))
     folder.write("a", b"one")
     monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.endpoint)
     bare = folder.address.partition("?")[0]
     assert RemoteFolder(f"{bare}?region=us-east-1").read("a") == b"one"
 
 
-def test_what_is_wrong_with_a_place_is_one_line(bucket, folder):
+def test_a_place_that_can_be_written_to_is_left_as_it_was(folder):
     folder.check_writable()
     assert folder.listing() == {}
-    with pytest.raises(StorageError, match=r"^s3://nobodys/x/\S+: there is no such bucket"):
-        RemoteFolder(bucket.address("x", bucket="nobodys")).check_writable()
+
+
+@pytest.mark.parametrize("kind", ["bucket", "google"])
+def test_a_bucket_that_is_not_there_is_one_line(kind, request, tmp_path):
+    nobodys = request.getfixturevalue(kind).address("x", bucket="nobodys")
+    (tmp_path / "file").write_bytes(b"one")
+    with pytest.raises(StorageError, match=r"//\S*nobodys/x/\S+: there is no such bucket"):
+        RemoteFolder(nobodys).check_writable()
+    with pytest.raises(StorageError, match=r"//\S*nobodys/x/a: there is no such bucket"):
+        RemoteFolder(nobodys).send({"a": tmp_path / "file"})
+
+
+def test_a_file_of_this_machine_that_is_not_there_is_not_the_buckets_fault(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="never"):
+        folder.send({"a": tmp_path / "never"})
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_setting_that_does_not_exist_is_one_line(scheme):
     with pytest.raises(StorageError, match="Unexpected query parameter"):
-        RemoteFolder("s3://lab/x?regoin=eu").check_writable()
+        RemoteFolder(f"{scheme}://lab/x?regoin=eu").check_writable()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://lab/x?endpoint_override=http://127.0.0.1:9",
+        "gs://anonymous@lab/x?scheme=http&endpoint_override=127.0.0.1:9",
+    ],
+)
+def test_a_server_that_is_away_is_one_line_within_seconds(address):
     begun = time.monotonic()
     with pytest.raises(StorageError, match="the server cannot be reached") as caught:
-        RemoteFolder("s3://lab/x?endpoint_override=http://127.0.0.1:9").check_writable()
+        RemoteFolder(address).check_writable()
     assert "\n" not in str(caught.value)
     assert time.monotonic() - begun < 20
 
