@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.prepared import SequenceFrames, SequenceHeader
+from harness.data.building import SequenceFrames, SequenceHeader
 from harness.layouts.adapter import CodedSequence, open_adapter
 from harness.layouts.writing import write_layout
 from harness.prepare.prepare import prepare

@@ -28,7 +28,10 @@ PAGES = {
     ),
     "statistics": ("Statistics", ["harness.statistics"]),
     "method": ("Methods and studies", ["harness.method", "harness.context", "harness.study"]),
-    "data": ("Frames and prepared datasets", ["harness.data.frames", "harness.data.prepared"]),
+    "data": (
+        "Frames and prepared datasets",
+        ["harness.data.frames", "harness.data.prepared", "harness.data.building"],
+    ),
     "layouts": ("Dataset adapters", ["harness.layouts.adapter", "harness.prepare.decode"]),
     "predictions": (
         "Predictions of other systems",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.prepared import SequenceFrames
+from harness.data.building import SequenceFrames
 from harness.errors import UserError
 from harness.layouts.bp4d import INTENSITY_AUS, SUBJECTS, TASKS
 from harness.layouts.embedding import place

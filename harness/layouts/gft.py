@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from pydantic import field_validator
 
-from harness.data.prepared import SequenceFrames
+from harness.data.building import SequenceFrames
 from harness.layouts.adapter import Adapter, AdapterOptions, CodedSequence, Discovery, Problem
 from harness.layouts.bp4d_writer import write_lines
 from harness.layouts.codes import occurrence_labels, read_code_table

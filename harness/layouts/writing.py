@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from harness.data.prepared import SequenceFrames, SequenceHeader
+from harness.data.building import SequenceFrames, SequenceHeader
 from harness.errors import UserError
 from harness.registry import load_object, suggestion
 

@@ -20,7 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.data.prepared import PreparedBuilder, PreparedDataset, SequenceHeader
+from harness.data.building import PreparedBuilder, SequenceHeader
+from harness.data.prepared import PreparedDataset
 from harness.errors import UserError
 from harness.layouts.adapter import Adapter, CodedSequence, Discovery
 from harness.prepare.landmarks import LandmarkSource, choose_source

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.data.prepared import SequenceFrames
+from harness.data.building import SequenceFrames
 from harness.layouts.adapter import CodedSequence, MissingFace, OnError
 from harness.prepare.decode import Damaged
 from harness.prepare.landmarks import LandmarkOptions, LandmarkSource

@@ -15,13 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.prepared import (
-    FACE_SIZE,
-    NUM_LANDMARKS,
-    PreparedBuilder,
-    PreparedDataset,
-    SequenceFrames,
-)
+from harness.data.building import PreparedBuilder, SequenceFrames
+from harness.data.prepared import FACE_SIZE, NUM_LANDMARKS, PreparedDataset
 from harness.errors import UserError
 from harness.synthetic.recipe import (
     GENERATOR_VERSION,

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.data.building import SequenceHeader
 from harness.data.frames import FrameTable
-from harness.data.prepared import SequenceHeader
 from harness.errors import UserError, first_complaint
 from harness.synthetic.labels import coding, latent_model
 from harness.synthetic.presets import MAX_TASKS, PRESETS, Preset

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.context import LocalContext
+from harness.data.building import PreparedBuilder, SequenceFrames, SequenceHeader
 from harness.data.frames import FrameSet, FrameTable
-from harness.data.prepared import PreparedBuilder, SequenceFrames, SequenceHeader
 
 AUS = (1, 6, 12)
 

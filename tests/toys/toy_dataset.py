@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.data.prepared import PreparedBuilder, SequenceFrames, SequenceHeader
+from harness.data.building import PreparedBuilder, SequenceFrames, SequenceHeader
 
 AUS = (1, 2, 12)
 

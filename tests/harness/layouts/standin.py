@@ -4,7 +4,7 @@ that differ from frame to frame. Stands in for the synthetic faces, and costs no
 import cv2
 import numpy as np
 
-from harness.data.prepared import SequenceFrames, SequenceHeader
+from harness.data.building import SequenceFrames, SequenceHeader
 from harness.prepare.registration import Registration
 
 PAPER_AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.data.prepared import PreparedBuilder
+from harness.data.building import PreparedBuilder
 from harness.errors import UserError
 from harness.layouts.adapter import Adapter, CodedSequence, Discovery, open_adapter
 from harness.layouts.writing import write_layout

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.data.prepared import PreparedBuilder
+from harness.data.building import PreparedBuilder
 from harness.errors import UserError
 from harness.synthetic import recipe as recipe_module
 from harness.synthetic.making import make, sequence
