@@ -22,25 +22,27 @@ Sampler = Literal[
     "lp_rus",
 ]
 
+SMALL: Mapping[str, Any] = {
+    "resolution": 72,
+    "crop": 64,
+    "norm": "bn",
+    "init": "he",
+    "widths": (24, 32, 32, 32, 32),
+    "fc": 128,
+    "pixels": "local",
+    "sampler": "momu",
+    "batch": 48,
+    "iterations": 600,
+    "lr": 0.05,
+    "schedule": "cosine",
+    "evaluate_every": 150,
+    "keep": "last",
+    "training_probe": 300,
+}
 ANET_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
-    "small": {
-        "resolution": 72,
-        "crop": 64,
-        "norm": "bn",
-        "init": "he",
-        "widths": (24, 32, 32, 32, 32),
-        "fc": 128,
-        "pixels": "local",
-        "sampler": "momu",
-        "batch": 48,
-        "iterations": 600,
-        "lr": 0.05,
-        "schedule": "cosine",
-        "evaluate_every": 150,
-        "keep": "last",
-        "training_probe": 300,
-    },
+    "medium": {**SMALL, "backbone": "hybrid.pyramid:Pyramid", "fc": 1024},
+    "small": SMALL,
 }
 
 

@@ -10,18 +10,16 @@ from pydantic import Field, model_validator
 from harness.method import Options
 from hybrid.presets import Size, with_preset
 
-FUSION_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "paper": {},
-    # The few validation subjects of a small set are learned by heart in no time, so the fusion
-    # learns from all training subjects, as seen by networks that did not see them.
-    "small": {
-        "data": "oof",
-        "normalise": "au",
-        "init": "weighted",
-        "positive_weights": True,
-        "lr": 1e-3,
-    },
+# The few validation subjects of a small set are learned by heart in no time, so the fusion
+# learns from all training subjects, as seen by networks that did not see them.
+SMALL: Mapping[str, Any] = {
+    "data": "oof",
+    "normalise": "au",
+    "init": "weighted",
+    "positive_weights": True,
+    "lr": 1e-3,
 }
+FUSION_PRESETS: Mapping[str, Mapping[str, Any]] = {"paper": {}, "medium": SMALL, "small": SMALL}
 
 
 class FusionOptions(Options):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-Size = Literal["paper", "small"]
+Size = Literal["paper", "medium", "small"]
 
 
 def with_preset(data: Any, presets: Mapping[str, Mapping[str, Any]]) -> Any:

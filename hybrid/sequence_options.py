@@ -10,26 +10,26 @@ from pydantic import Field, model_validator
 from harness.method import Options
 from hybrid.presets import Size, with_preset
 
-SEQUENCE_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "paper": {},
-    "small": {
-        "pca": 48,
-        "scale": "unit",
-        "hidden": 48,
-        "layers": 1,
-        "dropout": 0.5,
-        "window": 40,
-        "windows": 25,
-        "updates": 200,
-        "evaluate_every": 50,
-        "keep": "last",
-        "lr": 1e-3,
-    },
+SMALL: Mapping[str, Any] = {
+    "pca": 48,
+    "scale": "unit",
+    "hidden": 48,
+    "layers": 1,
+    "dropout": 0.5,
+    "window": 40,
+    "windows": 25,
+    "updates": 200,
+    "evaluate_every": 50,
+    "keep": "last",
+    "lr": 1e-3,
 }
+SMALL_JOINT = {"window": 24, "windows": 6, "burn_in": 4, "updates": 60, "evaluate_every": 20}
+SEQUENCE_PRESETS: Mapping[str, Mapping[str, Any]] = {"paper": {}, "medium": SMALL, "small": SMALL}
 
 JOINT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
-    "small": {"window": 24, "windows": 6, "burn_in": 4, "updates": 60, "evaluate_every": 20},
+    "medium": SMALL_JOINT,
+    "small": SMALL_JOINT,
 }
 
 

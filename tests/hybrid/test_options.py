@@ -52,7 +52,7 @@ def test_size_reaches_the_parts_that_do_not_name_their_own():
         (CnnOptions, {"crop": 150, "resolution": 100}, "crop 150 is larger than resolution 100"),
         (CnnOptions, {"backbone": "torchvision.models.resnet18"}, "is not module:callable"),
         (CnnOptions, {"backbone_options": {"a": 1}}, "backbone_options need a backbone"),
-        (CnnOptions, {"size": "medium"}, "'paper' or 'small'"),
+        (CnnOptions, {"size": "large"}, "'paper', 'medium' or 'small'"),
         (CnnOptions, {"no_such": 1}, "Extra inputs are not permitted"),
         (CnnOptions, {"labels": "single", "ce_norm": "valid"}, "ce_norm 'valid'"),
         (HybridOptions, {"cnn": {"labels": "single"}}, "gives no shared fc7"),
