@@ -3,7 +3,8 @@
 Every place where the paper can be read in more than one way is one option here; ``docs/paper.md``
 lists the readings under the labels A-5.1 to A-5.12. ``size`` presets many at once: ``paper`` is the
 paper's network and training, ``small`` the same layers for small sets of faces, which one CPU core
-trains in seconds, ``medium`` small kernels in their place, for twice the time. An option given beside ``size`` overrides the preset.
+trains in seconds, ``medium`` small kernels in their place, for twice the time. An option given
+beside ``size`` overrides the preset.
 
 What always holds: importing this module imports no torch; options are frozen, and dumping them
 gives every value, so that ``{"size": "small"}`` and its explicit twin are the same options.
