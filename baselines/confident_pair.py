@@ -112,12 +112,13 @@ def train_confident_pair(
         still = still[moved >= SETTLED]
         if not len(still):
             break
+    hard_share_K = 1 - easy_NK.sum(dim=0) / num_known_K
     return ConfidentPair(
         plus_DK=plus_DK,
         minus_DK=minus_DK,
         easy_NK=easy_NK,
-        hard_share_K=1 - easy_NK.sum(dim=0) / num_known_K,
-        ran_away_K=ran_away_K,
+        hard_share_K=hard_share_K,
+        ran_away_K=ran_away_K | (hard_share_K > RUNAWAY),
     )
 
 

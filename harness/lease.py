@@ -39,6 +39,7 @@ from harness.storage import RemoteFolder, StorageError
 BEAT = 10.0  # seconds between two signs of life
 EXPIRY = 60.0  # seconds of silence after which a holder counts as dead
 ROUNDS = 5
+LOOKS, LOOK = 20, 0.02  # tries at a lock file, and the seconds between them
 
 
 @contextmanager
@@ -46,11 +47,15 @@ def file_lock(file: Path) -> Iterator[None]:
     """Holds a lock file for the length of the block; refused while another process holds it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise _refusal(str(file.parent), lock.read().strip()) from None
+        for last in (*[False] * LOOKS, True):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if last:
+                    lock.seek(0)
+                    raise _refusal(str(file.parent), lock.read().strip()) from None
+                time.sleep(LOOK)  # somebody may only be looking whether it is held
         lock.truncate(0)
         lock.write(this_process())
         lock.flush()
@@ -61,7 +66,7 @@ def file_lock_held(file: Path) -> bool:
     """Whether some process holds a lock file right now."""
     if not file.exists():
         return False
-    with file.open("a+", encoding="utf-8") as lock:
+    with file.open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -133,6 +138,7 @@ class Lease:
 
     def _acquire(self) -> None:
         for _ in range(ROUNDS):
+            asked = time.monotonic()
             others = self._others()
             holding = [claim for claim in others if claim.holds]
             if holding:
@@ -140,10 +146,12 @@ class Lease:
                 raise self._refused(holding[0])
             if not others:
                 self._write(holds=True)
-                return
+                if time.monotonic() - asked < self.expiry / 2:
+                    return
+                # Held up since it asked, it may have been taken for dead: it asks again.
             self.folder.delete([self._name])
             time.sleep(random.uniform(0.2, 2.0))
-        raise _refusal(self.folder.where(), others[0].holder)
+        raise _refusal(self.folder.where(), others[0].holder if others else "")
 
     def _others(self) -> list[_Claim]:
         """Asks, and gives the others who are alive; what dead ones left is cleared away."""

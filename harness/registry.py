@@ -59,7 +59,7 @@ def _path_among(known: dict[str, str], what: str, name: str) -> str:
     module, colon, attribute = name.partition(":")
     if colon and module and attribute:
         return name
-    raise UserError(f"unknown {what} {name!r}{suggestion(name, known)}")
+    raise UserError(f"unknown {what} {name!r}{suggestion(name, known)}, or yours as module:Class")
 
 
 def load_object(path: str) -> type:
@@ -84,7 +84,14 @@ def load_method(name: str) -> type[Method]:
     found = load_object(dotted_path(name))
     if not issubclass(found, Method):
         raise UserError(f"{name!r} is not a method: it does not derive from harness.method.Method")
+    refuse_without(found, "fit", name)
     return found
+
+
+def refuse_without(method: type[Method], needed: str, name: str) -> None:
+    """Says before anything runs that a method left out what the harness will call."""
+    if getattr(method, needed).__qualname__ == f"Method.{needed}":
+        raise UserError(f"method {name!r} has no {needed}(): a method must give it")
 
 
 def load_study(name: str) -> type[Study]:

@@ -74,7 +74,7 @@ def train_cnn(
         network,
         mean=mean,
         scale=scale,
-        correction=training.prior_correction(),
+        correction=training.correction_L if options.prior_correction else None,
         device=device,
         about={
             "steps": progress.step,
@@ -96,11 +96,17 @@ def known_labels(train: FrameSet) -> np.ndarray:
     return labels_NL
 
 
+def with_faces(frames: FrameSet) -> FrameSet:
+    """The frames in which a face was found, if there is any: the others are black pictures."""
+    tracked_N = frames.tracked
+    return frames.select(np.flatnonzero(tracked_N)) if tracked_N.any() else frames
+
+
 def pixel_statistics(train: FrameSet, options: CnnOptions) -> tuple[Tensor, float]:
     """What is taken off a pixel, and what the difference is divided by."""
     if options.pixels == "local":
         return torch.full((3,), LOCAL_MEAN), LOCAL_SCALE
-    mean, scale = colour_statistics(train.faces, options.resolution)
+    mean, scale = colour_statistics(with_faces(train).faces, options.resolution)
     return mean, scale if options.pixels == "unit" else 1.0
 
 
@@ -160,6 +166,7 @@ class CnnTraining:
             weights_L = positive_weights(labels_NL[self.rows_K]).astype(np.float32)
             self.positive_weights_L = torch.from_numpy(weights_L).to(self.device)
         self.sampler = make_sampler(labels_NL[self.rows_K], options, context.seed)
+        self.correction_L = self._prior_correction()
         self.faces = self._on_device(train, mean, scale)
         # Each worker scores its share of the validation frames, and of the training probe.
         share = slice(context.rank, None, context.world_size)
@@ -278,7 +285,7 @@ class CnnTraining:
             return {}
         logits_NL = self._logits(self.validation_faces, len(labels_NL))
         loss = float(multilabel_cross_entropy(logits_NL, labels_NL, options.ce_norm))
-        f1 = mean_f1(labels_NL.numpy(), logits_NL.numpy())
+        f1 = mean_f1(labels_NL.numpy(), logits_NL.numpy() - self.correction_L)
         progress.consider(f1, self.network)
         if loss < progress.lowest_loss:
             progress.lowest_loss, progress.stale = loss, 0
@@ -294,8 +301,9 @@ class CnnTraining:
         """F1 on the frames of the training probe, by which nothing is decided."""
         if not len(self.probe_P):
             return {}
-        logits_PL = self._logits(self.probe_faces, len(self.probe_P))
-        return {"training_mean_f1": mean_f1(self.labels_NL[self.probe_P], logits_PL.numpy())}
+        logits_PL = self._logits(self.probe_faces, len(self.probe_P)).numpy()
+        labels_PL = self.labels_NL[self.probe_P]
+        return {"training_mean_f1": mean_f1(labels_PL, logits_PL - self.correction_L)}
 
     def _logits(self, faces: FacesOnDevice, num_frames: int) -> Tensor:
         """(num_frames, L) logits on the host, put together from each worker's share of the
@@ -328,11 +336,11 @@ class CnnTraining:
             local=self.options.pixels == "local",
         )
 
-    def prior_correction(self) -> np.ndarray | None:
+    def _prior_correction(self) -> np.ndarray:
         """float32 (L,): log-odds by which one epoch of batches raised each AU above its base
-        rate."""
+        rate; 0 where that is left alone."""
         if not self.options.prior_correction:
-            return None
+            return np.zeros(self.labels_NL.shape[1], np.float32)
         drawn = make_sampler(self.labels_NL[self.rows_K], self.options, self.context.seed)
         rows = self.rows_K[np.concatenate(list(drawn))]
         raised = _log_odds(self.labels_NL[rows]) - _log_odds(self.labels_NL[self.rows_K])

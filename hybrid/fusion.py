@@ -19,6 +19,7 @@ Legend: N frames, L action units, D features, H hidden units.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -72,10 +73,11 @@ def fusion_inputs(
     return torch.cat([scores / size for scores, size in zip(both, sizes_2L, strict=True)], 1)
 
 
-def stream_sizes(streams: Streams, options: FusionOptions) -> Tensor:
-    """float32 (2, L): what divides the scores of each stream and AU, so that a frame's vector has
-    length 1 in the mean square, and each AU the same share in it."""
-    squares = [scores.square().mean(0) for scores in scores_of(streams, options)]
+def stream_sizes(streams: Streams, options: FusionOptions, rows_N: np.ndarray) -> Tensor:
+    """float32 (2, L): what divides the scores of each stream and AU, so that over the frames
+    ``rows_N`` (bool) a vector has length 1 in the mean square, and each AU the same share in it."""
+    rows = torch.from_numpy(rows_N)
+    squares = [scores[rows].square().mean(0) for scores in scores_of(streams, options)]
     sizes_2L = (torch.stack(squares) * len(squares[0])).sqrt()
     return torch.where(sizes_2L > TINY, sizes_2L, torch.ones(()))
 

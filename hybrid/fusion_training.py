@@ -76,18 +76,21 @@ def fusion_data(
         )
     source = lstm if unseen is None else unseen
     streams = source.streams(frames.unlabelled())
-    sizes_2L = stream_sizes(streams, options) if options.normalise == "au" else None
-    inputs_NI = fusion_inputs(streams, options, sizes_2L)
     labels_NL = np.array(frames.labels)
-    share = best_share(inputs_NI.numpy(), labels_NL) if options.init == "weighted" else 0.5
-    if options.data == "oof" and len(validation):
-        held_N = np.zeros(len(frames), bool)
+    others_decide = options.data == "oof" and len(validation) > 0
+    held_N = np.zeros(len(frames), bool) if others_decide else held_out(frames, options.holdout)
+    learned_N = ~held_N
+    sizes_2L = stream_sizes(streams, options, learned_N) if options.normalise == "au" else None
+    inputs_NI = fusion_inputs(streams, options, sizes_2L)
+    share = 0.5
+    if options.init == "weighted":
+        share = best_share(inputs_NI.numpy()[learned_N], labels_NL[learned_N])
+    if others_decide:
         held_inputs = fusion_inputs(lstm.streams(validation.unlabelled()), options, sizes_2L)
         held_labels = np.array(validation.labels)
     else:
-        held_N = held_out(frames, options.holdout)
         held_inputs, held_labels = inputs_NI[held_N], labels_NL[held_N]
-    learn_K = np.flatnonzero(~held_N & (labels_NL != 0).any(1))
+    learn_K = np.flatnonzero(learned_N & (labels_NL != 0).any(1))
     return FusionData(
         inputs_KI=inputs_NI[learn_K],
         labels_KL=labels_NL[learn_K],

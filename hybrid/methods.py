@@ -65,7 +65,7 @@ def out_of_fold_stage(options: HybridOptions) -> Stage:
 class Cnn(Method):
     """Trains ANet on still faces."""
 
-    code_version = 3
+    code_version = 4
     Options = CnnOptions
     options: CnnOptions
 

@@ -16,6 +16,7 @@ import hashlib
 import weakref
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,7 +53,8 @@ def projections(
     if known is not None and known[0] == key and known[1]() is validation:
         return known[2]
     fc7 = torch.from_numpy(cnn.represent(train.unlabelled()))
-    pca = fit_pca(fc7, options.pca, device)
+    tracked_N = torch.from_numpy(np.array(train.tracked))
+    pca = fit_pca(fc7[tracked_N] if tracked_N.any() else fc7, options.pca, device)
     train_NK = project(fc7, pca, options, device)
     del fc7
     validation_fc7 = torch.from_numpy(cnn.represent(validation.unlabelled()))

@@ -27,7 +27,10 @@ class WithThresholds:
     def __init__(self, model: Any, thresholds_L: np.ndarray) -> None:
         self.model = model
         self.aus: tuple[int, ...] = model.aus
-        self.thresholds_L = thresholds_L.astype(np.float32)
+        rounded_L = thresholds_L.astype(np.float32)
+        below_L = np.nextafter(rounded_L, np.float32(-np.inf))
+        # The float32 below: rounded up, it could take a frame that it was placed under.
+        self.thresholds_L = np.where(rounded_L > thresholds_L, below_L, rounded_L)
 
     def scores(self, frames: FrameSet) -> np.ndarray:
         """float32 (N, L), above 0 where the model's score exceeds the AU's threshold."""

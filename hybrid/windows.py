@@ -62,7 +62,8 @@ def admissible_windows(train: FrameSet, options: SequenceOptions) -> Windows:
     """All windows of the training part that are active enough, or else the most active tenth."""
     labels_NL = train.labels
     sequence_starts, sequence_lengths = runs(train.sequences)
-    _check_lengths(train, sequence_starts, sequence_lengths, options.burn_in)
+    if options.short != "concat_noreset":
+        _check_lengths(train, sequence_starts, sequence_lengths, options.burn_in)
     within = train.sequences if options.short == "pad" else train.subjects
     starts, lengths = [], []
     for first, length in zip(*runs(within), strict=True):

@@ -47,7 +47,9 @@ def partial_notes(comparison: Comparison) -> tuple[str, ...]:
 
 def undefined_line(measured: Measured, values_L: np.ndarray) -> str:
     """``"1 of 12 AUs (AU24), left out of the mean"``, or ``"no AU"``."""
-    missing = [f"AU{au}" for au, v in zip(measured.aus, values_L, strict=True) if np.isnan(v)]
+    missing = [
+        f"AU{au}" for au, v in zip(measured.aus, values_L, strict=True) if not np.isfinite(v)
+    ]
     if not missing:
         return "no AU"
     return f"{len(missing)} of {len(measured.aus)} AUs ({', '.join(missing)}), left out of the mean"

@@ -21,6 +21,7 @@ from harness.metrics.undefined import mean_of_defined
 
 PARTS = ("frontal", "between", "turned")
 FEWEST_FRAMES = 30
+LEAST_TURN = 1.0  # degrees between the outer thirds; below that, yaw is a tracker's noise
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,7 +38,8 @@ class HeadTurn:
 
 
 def by_head_turn(test: ScoredFrames, yaws: Sequence[np.ndarray | None]) -> HeadTurn | None:
-    """``yaws`` are those of each fold's test frames, in the order of ``test``; None without."""
+    """``yaws`` are those of each fold's test frames, in the order of ``test``; None without,
+    or where nobody turned: landmarks found by the eyes alone say nothing of it."""
     known = [yaw_N for yaw_N in yaws if yaw_N is not None]
     if len(known) < len(yaws):
         return None
@@ -47,14 +49,15 @@ def by_head_turn(test: ScoredFrames, yaws: Sequence[np.ndarray | None]) -> HeadT
         return None
     angle_N = np.abs(yaw_N[seen_N] - np.median(yaw_N[seen_N]))
     thirds = np.array_split(np.argsort(angle_N, kind="stable"), len(PARTS))
+    angle_K = np.array([float(angle_N[third].mean()) for third in thirds])
+    if angle_K[-1] - angle_K[0] < LEAST_TURN:
+        return None
     f1_K = []
     for third in thirds:
         rows = np.sort(seen_N[third])
         counts = confusion_counts(test.labels[rows], test.scores[rows])
         f1_K.append(float(mean_of_defined(f1_of(counts), axis=0)))
-    return HeadTurn(
-        f1_K=np.array(f1_K), angle_K=np.array([float(angle_N[third].mean()) for third in thirds])
-    )
+    return HeadTurn(f1_K=np.array(f1_K), angle_K=angle_K)
 
 
 def mean_head_turn(seeds: Sequence[HeadTurn | None]) -> HeadTurn | None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 
@@ -202,8 +202,11 @@ def audit(options: argparse.Namespace) -> int:
     return 1 if any(check.verdict == "wrong" for check in found.checks) else 0
 
 
+_DATASETS = "bp4d, bp4dplus, gft, disfa, disfaplus, or your own adapter as module:Class"
+
+
 def _add_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", metavar="DATASET", help="bp4d, bp4dplus, gft, disfa, disfaplus")
+    parser.add_argument("dataset", metavar="DATASET", help=_DATASETS)
     parser.add_argument("folder", metavar="DIR", help="the dataset's folder, as distributed")
     parser.add_argument(
         "--set",
@@ -226,6 +229,7 @@ def split_options(pairs: Sequence[str], *models: type) -> list[dict[str, Any]]:
     fields = [getattr(model, "model_fields", {}) for model in models]
     valid = [name for own in fields for name in own]
     plain = {name for own in fields for name in own if own[name].annotation in _PLAIN}
+    lists = {name for own in fields for name in own if get_origin(own[name].annotation) is tuple}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
@@ -233,13 +237,20 @@ def split_options(pairs: Sequence[str], *models: type) -> list[dict[str, Any]]:
         if name not in valid:
             raise UserError(f"--set {pair}: unknown option {name!r}{suggestion(name, valid)}")
         try:
-            value = text if name in plain else yaml.safe_load(text)
+            value = text if name in plain else _listed(text, name in lists)
         except yaml.YAMLError:
             raise UserError(f"--set {pair}: the value is not readable") from None
         for model, options in zip(models, split, strict=True):
             if name in getattr(model, "model_fields", {}):
                 options[name] = value
     return split
+
+
+def _listed(text: str, is_list: bool) -> Any:
+    """A value as YAML reads it; a list may also be written ``6,12`` or ``6 12``."""
+    if is_list and not text.lstrip().startswith("["):
+        text = f"[{', '.join(text.replace(',', ' ').split())}]"
+    return yaml.safe_load(text)
 
 
 def checked(model: type, values: Mapping[str, Any]) -> Any:
@@ -281,6 +292,10 @@ class Counting:
 
 def _print_counts(folder: Path, description: Mapping[str, Any]) -> None:
     counts = description["counts"]
+    if description["registration"].get("landmarks") == "haar":
+        from harness.prepare.haar import EYES_ONLY
+
+        print(f"landmarks: haar; {EYES_ONLY}")
     print(
         f"{folder}: {counts['subjects']} subjects, {counts['sequences']} sequences, "
         f"{counts['frames']} frames ({counts['frames'] - counts['tracked']} without a face)"

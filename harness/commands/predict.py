@@ -129,6 +129,10 @@ def _say_source(trained: TrainedModel, options: LandmarkOptions) -> None:
         )
     other = trained.landmarks and trained.landmarks != source
     print(f"landmarks: {source}" + (f" (training had {trained.landmarks}'s)" if other else ""))
+    if source == "haar":
+        from harness.prepare.haar import EYES_ONLY
+
+        print(f"  {EYES_ONLY}")
 
 
 def _say(clip: Clip, out: Path, overlay: Path | None) -> None:

@@ -49,6 +49,11 @@ class Rows:
             return self._array[int(chosen[0]) : int(chosen[-1]) + 1]
         return self._array[chosen]
 
+    def __getattr__(self, name: str) -> Any:
+        # Reached for what Rows lacks only: most often somebody takes the view for its array.
+        hint = f"; gather its rows first, [:].{name}" if hasattr(np.ndarray, name) else ""
+        raise AttributeError(f"Rows has no {name!r}{hint}")
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         gathered = self[:]
         return gathered if dtype is None else gathered.astype(dtype)

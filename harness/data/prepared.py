@@ -134,6 +134,8 @@ class PreparedDataset:
         stored = dict(features or {})
 
         def open_feature(name: str) -> np.ndarray:
+            if not self.feature_file(stored.get(name, name)).exists():
+                raise UserError(f"there is no feature {name!r}: a method declares it in features()")
             return self._array(f"features/{stored.get(name, name)}.npy")
 
         return FrameSet(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 import ray.exceptions
@@ -18,6 +19,10 @@ import ray.exceptions
 from harness.tracking.mode import redacted
 
 RETRIES = {"worker died": 2, "out of memory": 2, "node died": 10}
+HOUSE = re.escape(str(Path(__file__).parents[2]))
+_INSTALLED = re.compile(
+    rf"^<|/(site|dist)-packages/|/lib/python3|^{HOUSE}/(harness|baselines|hybrid|sampling|reports)/"
+)
 ANSI_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -59,9 +64,16 @@ def describe_failure(error: BaseException) -> dict[str, Any]:
     cause = root_cause(error)
     line = next((text for text in str(cause).splitlines() if text.strip()), type(cause).__name__)
     name = type(cause).__name__
-    said = line.strip() if name == "UserError" else f"{name}: {line.strip()}"
     trace = ANSI_COLOURS.sub("", str(error)) or "".join(traceback.format_exception(error))
+    said = line.strip() if name == "UserError" else f"{name}: {line.strip()}{_place(trace)}"
     return {"error": redacted(said), "traceback": redacted(trace)}
+
+
+def _place(trace: str) -> str:
+    """Of a traceback, the last line of code that is neither aubench's nor a library's."""
+    calls = re.findall(r'File "([^"]+)", line (\d+)', trace)
+    own = [(file, line) for file, line in calls if not _INSTALLED.search(file)]
+    return f" ({PurePath(own[-1][0]).name}:{own[-1][1]})" if own else ""
 
 
 def describe_limit(seconds: float) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from harness.data.features import extract_feature
 from harness.data.frames import FrameSet
 from harness.data.places import dataset_stands, open_dataset
 from harness.engine.studies import make_study, seen_by
+from harness.errors import UserError
 from harness.method import Context
 from harness.metrics.validate import check_scores
 from harness.plan.jobs import Job
@@ -129,6 +130,9 @@ def train_and_score(job: Job, split: Split, context: Context) -> dict[str, Any]:
     validation = train_frames.of_subjects(split.validation)
     folder = context.folder / "model"
     if not folder.is_dir():
+        if context.rank == 0 and not any(context.folder.glob("checkpoint*")):
+            # of an attempt that was lost, and that nothing is taken up from
+            (context.folder / "history.jsonl").unlink(missing_ok=True)
         model = method.fit(train, validation, context)
         if context.rank == 0:
             _save(model, context, job, split)
@@ -150,6 +154,8 @@ def train_and_score(job: Job, split: Split, context: Context) -> dict[str, Any]:
 
 def _save(model: Any, context: Context, job: Job, split: Split) -> None:
     """Writes a model whole or not at all, with a card that remembers whom it has seen."""
+    if not callable(getattr(model, "save", None)):
+        raise UserError(f"fit gave {type(model).__name__}, which has no save(folder): not a model")
     work = context.folder
     aside = work / "model.part"
     shutil.rmtree(aside, ignore_errors=True)

@@ -12,6 +12,7 @@ from harness.metrics.id_codes import id_codes
 from harness.metrics.undefined import check_choice
 
 MISSING = ("break", "concat", "bridge")
+FEWEST_RISES = 8  # of frame numbers, by which a sequence has a step of its own
 
 
 def runs_of(flags: np.ndarray, fresh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,6 +60,25 @@ def in_order_of_time(
     missing = np.zeros(len(codes_N), int)
     if same.any():
         values, counts = np.unique(rises[same & (rises > 0)], return_counts=True)
-        step = int(values[np.argmax(counts)]) if len(values) else 1
+        step = values[np.argmax(counts)] if len(values) else 1
+        if len(values) > 1:
+            step = _steps(codes_N[:-1], rises, same & (rises > 0), int(step))
         missing[1:] = np.where(same, np.maximum(-(-rises // step) - 1, 0), 0)
     return order, codes_N, missing
+
+
+def _steps(
+    codes_R: np.ndarray, rises_R: np.ndarray, counted_R: np.ndarray, usual: int
+) -> np.ndarray:
+    """For each rise the step between frames of its sequence ``codes_R``, whose rows stand together;
+    only rises in ``counted_R`` (bool) count. A step of its own has a sequence that is long enough
+    and whose rises are all multiples of the smallest; the others have the ``usual`` one."""
+    codes, rises = codes_R[counted_R], rises_R[counted_R]
+    starts = np.flatnonzero(np.r_[True, np.diff(codes) != 0])
+    smallest = np.minimum.reduceat(rises, starts)
+    regular = np.gcd.reduceat(rises, starts) == smallest
+    own = regular & (np.diff(np.r_[starts, len(codes)]) >= FEWEST_RISES)
+    step_of = np.full(int(codes_R.max()) + 1, usual, np.int64)
+    step_of[codes[starts[own]]] = smallest[own]
+    steps: np.ndarray = step_of[codes_R]
+    return steps

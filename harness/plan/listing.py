@@ -49,7 +49,7 @@ def print_plan(plan: Plan, states: Mapping[str, State]) -> None:
         f"{len(plan.jobs) - cost.jobs} cached, "
         f"{cost.jobs} to do",
     )
-    parts = [f"{cost.cpu_hours:.2f} CPU hours", f"{cost.gpu_hours:.2f} GPU hours"]
+    parts = [f"{_hours(cost.cpu_hours)} CPU", f"{_hours(cost.gpu_hours)} GPU"]
     parts.append(f"{cost.disk_bytes / 1e9:.2f} GB on disk")
     parts.append(f"{cost.memory / 1e9:.2f} GB of memory for the largest job")
     if cost.untimed:
@@ -106,6 +106,10 @@ def print_status(store: RunStore) -> int:
     if losses := Counter(reason for reasons in store.losses().values() for reason in reasons):
         console.print(describe_losses(losses), markup=False)
     return 1 if "failed" in states.values() else 0
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.2f} hours of" if hours >= 1 else f"{hours * 60:.1f} minutes of"
 
 
 def _duration(seconds: float | None) -> str:

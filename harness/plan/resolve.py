@@ -30,6 +30,7 @@ from harness.registry import (
     dotted_path,
     load_method,
     load_object,
+    refuse_without,
     suggestion,
 )
 from harness.study import Study
@@ -132,6 +133,7 @@ def _resolve_row(
     try:
         path = dotted_path(entry.method or name)
         found = load_method(path)
+        refuse_without(found, "load", path)
     except UserError as error:
         raise suite.error(str(error), *place, "method") from error
     try:
@@ -187,6 +189,9 @@ def check_other_datasets(suite: LoadedSuite, row: ResolvedMethod) -> None:
 def with_stages(name: str, path: str, method: Method | Study, resources: Needs) -> ResolvedMethod:
     """A method with its stages and features; a network's stages train on as many workers as it."""
     stages = {}
+    for feature in method.features():
+        if not isinstance(feature, Feature):
+            raise UserError(f"features() of {name!r} holds {feature!r}: each is a Feature")
     features = {feature.name: feature for feature in method.features()}
     for stage_name, stage in method.stages().items():
         found = load_method(stage.method)

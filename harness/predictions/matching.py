@@ -231,7 +231,10 @@ def _offset_hint(
     if len(shifts) != 1:
         return ""
     (shift,) = shifts
-    if shift == 0:
+    shifted = set(zip(row_place.tolist(), (row_numbers + shift).tolist(), strict=True))
+    if shift == 0 or not shifted <= set(
+        zip(frame_place.tolist(), frame_numbers.tolist(), strict=True)
+    ):
         return ""
     return f"all sequences begin {shift:+d} frames apart: --frame-offset shifts them"
 

@@ -118,7 +118,12 @@ def open_model(
 def _job_of_run(store: RunStore, method: str | None, setting: str | None, fold: str | None) -> Path:
     plan = store.plan()
     if method is None:
-        raise UserError(f"{store.folder} is a run: add --method, one of {', '.join(plan.methods)}")
+        trained = [
+            name
+            for name in plan.methods
+            if any(cell.method == name and _has_model(store, cell) for cell in plan.cells)
+        ]
+        raise UserError(f"{store.folder} is a run: add --method, one of {', '.join(trained)}")
     if method not in plan.methods:
         raise UserError(f"the run has no method {method!r}{suggestion(method, plan.methods)}")
     if setting is not None and setting not in plan.settings:
@@ -129,7 +134,7 @@ def _job_of_run(store: RunStore, method: str | None, setting: str | None, fold: 
             cell.method == method
             and setting in (None, cell.setting)
             and fold in (None, cell.fold)
-            and (store.job_folder(cell.job) / "model" / "card.json").is_file()
+            and _has_model(store, cell)
         )
 
     found = next((cell for cell in plan.cells if fits(cell)), None)
@@ -137,6 +142,10 @@ def _job_of_run(store: RunStore, method: str | None, setting: str | None, fold: 
         where = "".join(f", {k} {v}" for k, v in (("setting", setting), ("fold", fold)) if v)
         raise UserError(f"{store.folder} holds no finished model of {method}{where}")
     return store.job_folder(found.job)
+
+
+def _has_model(store: RunStore, cell: Cell) -> bool:
+    return (store.job_folder(cell.job) / "model" / "card.json").is_file()
 
 
 def _repeated(recipe: dict[str, Any], folder: Path) -> Registration:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.layouts.adapter import Adapter, CodedSequence, Discovery, Kind, Problem
+from harness.layouts.discovered import discovered
 from harness.prepare.decode import Damaged, ImageFolder, Video, ZipImages, open_video
 from harness.prepare.reference_counts import REFERENCES, Reference
 from harness.prepare.sequence import outside_picture
@@ -99,7 +100,7 @@ def audit(
             others, files are looked at without decoding: their ends, a video's length.
         map_sequences: spreads the sequences over processes.
     """
-    found = adapter.discover()
+    found = discovered(adapter)
     problems = list(found.problems)
     lost = damaged = pictures = 0
     check = partial(check_sequence, every_picture=every_picture)
@@ -231,7 +232,10 @@ def _counts(adapter: Adapter, found: Discovery, decoded: int, lost: int) -> list
         Check(check=name.replace("_", " "), found=f"{count:,}", verdict="note")
         for name, count in found.counts.items()
     ]
-    checks.append(Check(check="pictures decoded", found=f"{decoded:,}"))
+    none = bool(found.sequences) and not decoded
+    checks.append(
+        Check(check="pictures decoded", found=f"{decoded:,}", verdict="wrong" if none else "ok")
+    )
     if any(s.landmarks is not None for s in found.sequences):
         share = lost / max(frames, 1)
         verdict: Verdict = "ok" if share < 0.05 else "note"
@@ -254,6 +258,8 @@ def _labels(adapter: Adapter, found: Discovery) -> list[Check]:
         expected, verdict, detail = "", "ok", ""
         if unknown:
             verdict, detail = "note", f"{unknown:,} unknown labels ({unknown / len(labels):.1%})"
+            if present and present == known:
+                verdict, detail = "wrong", f"{detail}, none absent: absent is -1, 0 is unknown"
         if reference is not None and au in reference.positives:
             count = reference.positives[au]
             right = count / reference.positives_of

@@ -48,6 +48,12 @@ EYE_REACH = 0.13
 """How far from there an eye may be."""
 
 
+EYES_ONLY = (
+    "only the eyes are found: landmarks are a mean face's, the same in every frame, and a method "
+    "that reads them instead of faces has nothing to read"
+)
+
+
 class HaarLandmarks:
     """The source of landmarks ``haar``."""
 

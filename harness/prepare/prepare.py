@@ -24,6 +24,7 @@ from harness.data.building import PreparedBuilder, SequenceHeader
 from harness.data.prepared import PreparedDataset
 from harness.errors import UserError
 from harness.layouts.adapter import Adapter, CodedSequence, Discovery
+from harness.layouts.discovered import discovered
 from harness.prepare.landmarks import LandmarkSource, choose_source
 from harness.prepare.registration import FACE_SIZE
 from harness.prepare.sequence import (
@@ -74,7 +75,7 @@ def prepare(
     """
     options = options or PrepareOptions()
     folder = Path(folder)
-    found = adapter.discover()
+    found = discovered(adapter)
     faults = [p for p in found.problems if p.fault]
     if faults and options.on_error == "refuse":
         more = f" ({len(faults) - 1} more; aubench audit lists them)" if len(faults) > 1 else ""

@@ -89,7 +89,7 @@ def run_search(
         with mirror_sweep(store, mirrored, tracking.project, tracking.entity):
             if worked:
                 _work(plan, store, records, address, cpus, gpus)
-                _conclude(plan, records, loaded.spec.name if out is None else suite)
+                _conclude(plan, records, suite)
             result = SearchResult(
                 store=store, search=records.search() or {}, trials=records.table(), worked=worked
             )

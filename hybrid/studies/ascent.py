@@ -273,6 +273,9 @@ def logit_statistics(model: AnetModel, frames: FrameSet, num: int) -> tuple[Tens
     """Mean and standard deviation (L,) of the logits over ``num`` frames, on the device."""
     import torch
 
+    from hybrid.cnn_training import with_faces
+
+    frames = with_faces(frames)
     rows = np.unique(np.linspace(0, len(frames) - 1, min(num, len(frames))).astype(np.int64))
     faces = model.faces_of(frames.select(rows).faces)
     with torch.inference_mode():

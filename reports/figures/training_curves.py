@@ -34,6 +34,7 @@ def training_curves(evaluation: Evaluation) -> Figure | None:
         for (group, trained), (losses, scores) in zip(histories.items(), grid, strict=True):
             losses.set_title(f"{group}: loss", loc="left")
             scores.set_title(f"{group}: F1", loc="left")
+            scores.set_visible(any(name.endswith("f1") for _, rows in trained for name in rows[-1]))
             for place, (job, rows) in enumerate(trained):
                 colour = PALETTE[place % len(PALETTE)]
                 for name in _names(rows):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
 from baselines.confident_pair import (
+    RUNAWAY,
     PairOptions,
     easy_frames,
     relabelled,
@@ -132,4 +133,7 @@ def test_a_hard_set_that_runs_away_is_left_there():
     features, labels = problem(5, noise=30.0, num_frames=400, dimension=2)
     pair = trained(features, labels, max_iter=30, hard_weight=3.0)
     assert pair.ran_away_K.any()
+    for rounds in (1, 2, 3):  # whichever round made it so
+        pair = trained(features, labels, max_iter=rounds, hard_weight=3.0)
+        assert pair.ran_away_K.tolist() == (pair.hard_share_K > RUNAWAY).tolist()
     assert torch.isfinite(pair.plus_DK).all()

@@ -69,6 +69,14 @@ def test_a_mistake_is_one_line_and_status_2(mistake, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("written", ["aus=6,12", "aus=6 12", "aus=[6, 12]", "aus=6, 12"])
+def test_a_list_may_be_written_in_each_of_the_usual_ways(written):
+    from harness.commands.datasets import split_options
+    from harness.layouts.adapter import AdapterOptions
+
+    assert split_options([written], AdapterOptions) == [{"aus": [6, 12]}]
+
+
 def test_a_suite_with_a_mistake_writes_nothing(tmp_path):
     suite = tmp_path / "mine.yaml"
     suite.write_text("name: mine\ndatasets: {}\nsettings: []\nmethods: {svm: }\n")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from gcs_server import gcs_server
@@ -92,6 +93,56 @@ def test_a_holder_that_was_killed_on_this_machine_is_succeeded_at_once(folder):
     process.communicate()
     with Lease(folder).held():
         assert len(folder.listing()) == 1
+
+
+def test_who_was_held_up_while_asking_asks_again(folder, monkeypatch):
+    monkeypatch.setattr("harness.lease.random.uniform", lambda low, high: 0.01)
+    slow, other = Lease(folder, expiry=2), Lease(folder, expiry=2)
+    write, delays = slow._write, [3.0]  # long enough to be taken for dead
+
+    def held_up(*, holds):
+        if holds and delays:
+            time.sleep(delays.pop())
+            other._acquire()
+        write(holds=holds)
+
+    monkeypatch.setattr(slow, "_write", held_up)
+    with pytest.raises(UserError, match="is being run by"):
+        slow._acquire()
+    assert set(folder.listing()) == {other._name}
+
+
+def test_looking_whether_a_lock_is_held_refuses_nobody(tmp_path):
+    file, stop = tmp_path / "driver.lock", threading.Event()
+    with file_lock(file):
+        pass
+    looker = threading.Thread(
+        target=lambda: [file_lock_held(file) for _ in iter(stop.is_set, True)]
+    )
+    looker.start()
+    try:
+        for _ in range(200):
+            with file_lock(file):
+                pass
+    finally:
+        stop.set()
+        looker.join()
+
+
+def test_a_lock_in_a_folder_that_cannot_be_written_can_be_looked_at(tmp_path):
+    file = tmp_path / "driver.lock"
+    file.write_text("process 1 on elsewhere")
+    file.chmod(0o444)
+    opened = []
+    real = Path.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Path,
+            "open",
+            lambda self, mode="r", **more: opened.append(mode) or real(self, mode, **more),
+        )
+        assert not file_lock_held(file)
+    assert opened == ["rb"]
 
 
 def test_of_many_who_ask_at_once_one_holds_at_a_time(folder, monkeypatch):

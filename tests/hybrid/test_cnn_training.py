@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -9,7 +10,14 @@ import torch
 from harness.context import LocalContext
 from harness.errors import UserError
 from hybrid import cnn_training
-from hybrid.cnn_training import known_labels, make_sampler, probe_rows, train_cnn
+from hybrid.cnn_training import (
+    known_labels,
+    make_sampler,
+    pixel_statistics,
+    probe_rows,
+    train_cnn,
+    with_faces,
+)
 from hybrid.losses import cross_entropy_sum
 from hybrid.options import CnnOptions, Sampler
 from hybrid.selection import mean_f1
@@ -295,6 +303,31 @@ def test_prior_correction_takes_off_what_the_sampler_added(toy_parts, context):
     shift = plain.scores(test) - corrected.scores(test)
     assert np.allclose(shift, shift[0], atol=1e-4)
     assert (shift[0] > 0.1).all()  # MOMU raises every AU of the toy labels
+
+
+def test_weights_are_kept_by_the_corrected_scores(toy_parts, context):
+    train, validation, _ = toy_parts
+    fields = {"sampler": "momu", "iterations": 12, "evaluate_every": 3, "keep": "best"}
+    model = train_cnn(train, validation, tiny(**fields, prior_correction=True), context())
+    found = mean_f1(validation.labels, model.scores(validation))
+    assert model.about["best_validation_mean_f1"] == pytest.approx(found, abs=1e-6)
+
+
+def test_pictures_without_a_face_do_not_count_in_what_is_taken_off_the_pixels(toy):
+    lost = np.arange(len(toy)) % 3 == 0
+    black = replace(
+        toy,
+        _table=replace(toy._table, tracked=~lost),
+        _faces=np.where(lost[:, None, None, None], 0, toy.faces[:]).astype(np.uint8),
+    )
+    seen = toy.select(np.flatnonzero(~lost))
+    for pixels in ("caffe", "unit"):
+        mean, scale = pixel_statistics(black, tiny(pixels=pixels))
+        wanted, wanted_scale = pixel_statistics(seen, tiny(pixels=pixels))
+        assert torch.allclose(mean, wanted)
+        assert scale == pytest.approx(wanted_scale)
+    nothing = replace(toy, _table=replace(toy._table, tracked=np.zeros(len(toy), bool)))
+    assert len(with_faces(nothing)) == len(toy)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(toy_parts, context):

@@ -92,7 +92,7 @@ def test_scores_are_normalised_and_zeros_stay_zeros():
 
 def test_normalised_over_frames_the_order_of_an_aus_frames_stays():
     streams, options = _streams(50), FusionOptions(normalise="au")
-    sizes = stream_sizes(streams, options)
+    sizes = stream_sizes(streams, options, np.ones(len(streams.logits_NL), bool))
     inputs = fusion_inputs(streams, options, sizes).numpy()
     for part, scores in (
         (inputs[:, :AUS], streams.logits_NL),
@@ -103,7 +103,7 @@ def test_normalised_over_frames_the_order_of_an_aus_frames_stays():
         assert np.allclose((part**2).mean(0), 1 / AUS, rtol=1e-5)
         assert np.isclose((part**2).sum(1).mean(), 1, rtol=1e-5)
     streams.logits_NL[:, 1] = 0  # a score that never moves
-    sizes = stream_sizes(streams, options)
+    sizes = stream_sizes(streams, options, np.ones(len(streams.logits_NL), bool))
     assert torch.equal(fusion_inputs(streams, options, sizes)[:, 1], torch.zeros(50))
 
 
@@ -215,7 +215,10 @@ def test_the_sizes_of_scores_are_the_learning_frames_and_are_saved_with_the_mode
     streams = TwoStreams(toy)
     options = FusionOptions(normalise="au", epochs=1)
     model = train_fusion(streams, part, part, options, context())
-    assert torch.equal(model.sizes_2L, stream_sizes(streams.streams(part.unlabelled()), options))
+    expected = streams.streams(part.unlabelled())
+    learned = ~held_out(part, options.holdout)
+    assert not learned.all()
+    assert torch.equal(model.sizes_2L, stream_sizes(expected, options, learned))
     few = model.scores(test.select(np.arange(5)).unlabelled())
     other = HybridModel(streams, model.fusion, options, {}, 2 * model.sizes_2L)
     assert not np.allclose(other.scores(test.select(np.arange(5)).unlabelled()), few)

@@ -8,6 +8,7 @@ import torch
 from harness.errors import UserError
 from harness.registry import load_method
 from hybrid.methods import Anet, Cnn, EndToEnd, Hybrid, JointTraining, Lstm, LstmStack
+from hybrid.thresholds import WithThresholds
 
 SMALL = {
     "size": "small",
@@ -119,6 +120,23 @@ def test_thresholds_move_scores_by_a_constant_that_is_best_on_validation(toy_par
     for offset in np.linspace(-2, 2, 41):
         other = frame_f1(validation.labels, plain.scores(validation) - offset)
         assert (f1 >= other - 1e-9).all()
+
+
+def test_a_threshold_between_neighbouring_numbers_keeps_both_on_their_sides():
+    low, high = np.float32(0.50000006), np.float32(0.5000001)
+    scores = np.array([[low], [high]], np.float32)
+
+    class Model:
+        aus = (1,)
+
+        def scores(self, frames):
+            return scores
+
+    class Frames:
+        aus = (1,)
+
+    threshold = np.array([(float(low) + float(high)) / 2])
+    assert (WithThresholds(Model(), threshold).scores(Frames()) > 0).tolist() == [[False], [True]]
 
 
 def test_importing_the_methods_imports_no_torch():

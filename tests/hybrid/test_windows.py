@@ -65,6 +65,12 @@ def test_a_sequence_no_longer_than_the_burn_in_is_named(toy):
         admissible_windows(short, _options(burn_in=10))
 
 
+def test_a_short_sequence_is_no_trouble_where_nothing_is_reset_at_its_borders(toy):
+    short = toy.select(np.r_[0:30, 30:38])
+    windows = admissible_windows(short, _options(window=20, burn_in=10, short="concat_noreset"))
+    assert windows.lengths_W.tolist() == [20] * 19
+
+
 def test_draws_are_uniform_over_windows(toy):
     windows = admissible_windows(toy, _options())
     drawn = windows.draw(4400, np.random.default_rng(0))

@@ -45,6 +45,8 @@ def test_frames_without_a_pose_are_left_out_and_runs_without_any_have_no_table()
     assert by_head_turn(frames(labels, scores), [None]) is None
     assert by_head_turn(frames(labels, scores), [yaw[:30], None]) is None
     assert by_head_turn(frames(labels, scores), [np.full(60, np.nan)]) is None
+    still = np.random.default_rng(0).normal(0, 0.01, 60)  # landmarks of a mean face
+    assert by_head_turn(frames(labels, scores), [still]) is None
     assert mean_head_turn([None, None]) is None
 
 

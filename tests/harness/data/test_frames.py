@@ -1,5 +1,7 @@
 """FrameSet is a view: rows by index, no pixels before they are asked for, no labels in a test part."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,15 @@ def test_rows_gather_what_numpy_would():
         np.testing.assert_array_equal(rows[key], array[index][key])
     np.testing.assert_array_equal(np.asarray(rows), array[index])
     np.testing.assert_array_equal(rows[slice(2, 2)], array[:0])
+
+
+def test_rows_taken_for_an_array_say_how_to_make_one():
+    rows = Rows(np.zeros((4, 2)), np.arange(3))
+    with pytest.raises(AttributeError, match=r"no 'reshape'; gather its rows first, \[:\].reshape"):
+        rows.reshape(6)
+    with pytest.raises(AttributeError, match=r"no 'colour'$"):
+        _ = rows.colour
+    assert pickle.loads(pickle.dumps(rows))[:].shape == (3, 2)
 
 
 def test_a_run_of_rows_is_a_view_and_costs_no_copy():

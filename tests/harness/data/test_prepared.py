@@ -27,6 +27,12 @@ def test_what_was_written_is_what_is_read(tmp_path):
     assert dataset.description["source"] == {"offset": -1}
 
 
+def test_a_feature_that_nobody_extracted_is_named(tmp_path):
+    frames = fill(builder(tmp_path / "d"), [0, 1, 2]).frames()
+    with pytest.raises(UserError, match=r"no feature 'hog': a method declares it in features\(\)"):
+        frames.feature("hog")
+
+
 @pytest.mark.parametrize("name", ["faces.npy", "labels.npy", "landmarks.npy"])
 def test_an_array_cut_short_is_named(name, tmp_path):
     fill(builder(tmp_path / "set"), range(3))

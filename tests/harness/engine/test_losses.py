@@ -50,6 +50,16 @@ def test_each_end_has_one_clear_line():
     )
 
 
+def test_a_failure_names_the_last_line_of_the_users_own_code():
+    trace = (
+        'File "/usr/lib/python3/ray/worker.py", line 9, in run\n'
+        'File "/home/me/mine.py", line 23, in fit\n'
+        'File "/home/me/.venv/lib/python3.11/site-packages/sklearn/base.py", line 7, in fit\n'
+    )
+    failed = gone.RayTaskError("do_in_ray", trace, KeyError("nope"))
+    assert describe_failure(failed)["error"] == "KeyError: 'nope' (mine.py:23)"
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [

@@ -304,3 +304,18 @@ def test_bad_options_and_lengths():
         event_f1(labels, scores, ids[1:])
     with pytest.raises(UserError, match="3 frame numbers do not fit 4 frames"):
         event_f1(labels, scores, ids, numbers=np.arange(3))
+
+
+def test_each_sequence_has_its_own_step_between_coded_frames():
+    labels, scores = column("0111110111"), np.where(column("0111110011") > 0, 1.0, -1.0)
+    names = np.array(["x:A/1"] * 10, object)
+    other = np.array(["x:B/1"] * 10, object)
+    every, second = np.arange(1, 11), np.arange(1, 21, 2)
+    alone = event_f1(labels, scores, names, numbers=every)
+    assert same(event_f1(labels, scores, names, numbers=second), alone)
+    for numbers in (np.r_[every, second], np.r_[second, every]):
+        both = event_f1(
+            np.r_[labels, labels], np.r_[scores, scores], np.r_[names, other], numbers=numbers
+        )
+        np.testing.assert_array_equal(both.curve, alone.curve)
+        assert both.true_events.tolist() == (2 * alone.true_events).tolist()

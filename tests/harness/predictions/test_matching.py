@@ -63,6 +63,11 @@ FAULTS = {
         "12 rows are of frames that the dataset does not have: toy:S001/T1 frame 0, toy:S001/T2 "
         "frame 0, toy:S002/T1 frame 0, ...; all sequences begin +1 frames apart: --frame-offset",
     ),
+    "twice the frame rate": (
+        lambda d: d.assign(number=d["number"] * 2),
+        "120 rows are of frames that the dataset does not have: toy:S001/T1 frame 22, toy:S001/T1 "
+        "frame 24, toy:S001/T1 frame 26, ...; --drop-extra",
+    ),
     "text": (
         set_cell(7, "AU2", "high"),
         "1 predictions are not numbers (NaN or text): AU2 = nan in toy:S001/T1 frame 8",
