@@ -1,7 +1,7 @@
 """What an adapter found, checked: an adapter may be anybody's, and a slip in it is named here.
 
 What always holds of a checked discovery: every sequence has one label column an AU and one label
-and one picture number a frame; labels are -1, 0 or +1; ids begin with the dataset's name.
+and one picture number a frame; labels are -1, 0 or +1; ids begin with a dataset's name.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ def discovered(adapter: Adapter) -> Discovery:
 
 def _complaint(adapter: Adapter, sequence: CodedSequence) -> str:
     prefix = f"{adapter.name}:"
-    if not (sequence.subject.startswith(prefix) and sequence.sequence.startswith(prefix)):
-        return f"of subject {sequence.subject!r}: both must begin with {prefix!r}"
+    if not sequence.sequence.startswith(prefix):
+        return f"must begin with {prefix!r}"
+    if ":" not in sequence.subject:  # people of two layouts may be the same, as DISFA's are
+        return f"has subject {sequence.subject!r}: it must begin with {prefix!r}"
     frames, aus = len(sequence.numbers), len(adapter.options.aus)
     labels = np.asarray(sequence.labels)
     if labels.shape != (frames, aus):

@@ -72,12 +72,18 @@ def test_what_is_sound_is_passed_on(own):
             r"has labels of shape \(4, 1\) for 4 frames and 2 AUs",
         ),
         ({"picture_numbers": np.arange(3)}, "has 3 picture numbers for 4 frames"),
-        ({"subject": "A"}, "of subject 'A': both must begin with 'own:'"),
+        ({"subject": "A"}, "has subject 'A': it must begin with 'own:'"),
     ],
 )
 def test_a_sequence_that_cannot_be_is_named(own, changes, complaint):
     adapter = own(Discovery(sequences=[SEQUENCE, replace(SEQUENCE, **changes)]))
     with pytest.raises(UserError, match=rf"^Own: sequence 'own:A/1' {complaint}"):
+        discovered(adapter)
+
+
+def test_a_sequence_of_another_dataset_is_named(own):
+    adapter = own(Discovery(sequences=[replace(SEQUENCE, sequence="A/1")]))
+    with pytest.raises(UserError, match=r"sequence 'A/1' must begin with 'own:'"):
         discovered(adapter)
 
 
