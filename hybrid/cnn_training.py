@@ -96,10 +96,17 @@ def known_labels(train: FrameSet) -> np.ndarray:
     return labels_NL
 
 
-def with_faces(frames: FrameSet) -> FrameSet:
-    """The frames in which a face was found, if there is any: the others are black pictures."""
+def rows_with_faces(frames: FrameSet) -> np.ndarray | slice:
+    """Rows of the frames in which a face was found, if there is any: the others are black pictures.
+    A slice where that is all of them, so that nothing is copied to leave none out."""
     tracked_N = frames.tracked
-    return frames.select(np.flatnonzero(tracked_N)) if tracked_N.any() else frames
+    some = tracked_N.any() and not tracked_N.all()
+    return np.flatnonzero(tracked_N) if some else slice(None)
+
+
+def with_faces(frames: FrameSet) -> FrameSet:
+    """The frames of ``rows_with_faces``."""
+    return frames.select(np.arange(len(frames))[rows_with_faces(frames)])
 
 
 def pixel_statistics(train: FrameSet, options: CnnOptions) -> tuple[Tensor, float]:

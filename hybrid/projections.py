@@ -16,12 +16,12 @@ import hashlib
 import weakref
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from harness.data.frames import FrameSet
 from hybrid.anet_model import AnetModel
+from hybrid.cnn_training import rows_with_faces
 from hybrid.lstm_model import project
 from hybrid.options import SequenceOptions
 from hybrid.pca import Pca, fit_pca
@@ -53,8 +53,7 @@ def projections(
     if known is not None and known[0] == key and known[1]() is validation:
         return known[2]
     fc7 = torch.from_numpy(cnn.represent(train.unlabelled()))
-    tracked_N = torch.from_numpy(np.array(train.tracked))
-    pca = fit_pca(fc7[tracked_N] if tracked_N.any() else fc7, options.pca, device)
+    pca = fit_pca(fc7[rows_with_faces(train)], options.pca, device)
     train_NK = project(fc7, pca, options, device)
     del fc7
     validation_fc7 = torch.from_numpy(cnn.represent(validation.unlabelled()))
